@@ -1,0 +1,303 @@
+//! The steps in the life of an invocation that more than one command takes.
+
+use crate::Halt;
+use crate::command::{Attach, Complete, Letter};
+use crate::effect::Effect;
+use crate::future::Settlement;
+use crate::id::InvocationId;
+use crate::read;
+use crate::table::inbox::{self, Lock, Turn, Waiting};
+use crate::table::invocation::{self, Invocation, Status};
+use crate::table::journal::{self, Body, JournalEntry, Notification};
+use crate::table::promise;
+use crate::table::timer::TimerKind;
+use crate::table::{Address, state};
+use crate::transition::{Apply, decode};
+use crate::value::{Answer, Identity, Outcome, TargetKind, Waiter};
+use crate::view::{ReadError, Rows, View};
+use bytes::Bytes;
+
+/// A record being applied reads as the tables do after what it has written.
+impl View for Apply<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
+        Apply::get(self, key).map_err(|halt| ReadError(halt.to_string()))
+    }
+
+    fn scan<'a>(&'a self, from: &[u8], to: &[u8]) -> Rows<'a> {
+        let range = (Bytes::copy_from_slice(from), Bytes::copy_from_slice(to));
+        match self.rows(range) {
+            Ok(rows) => Box::new(rows.into_iter().map(Ok)),
+            Err(halt) => Box::new(std::iter::once(Err(ReadError(halt.to_string())))),
+        }
+    }
+}
+
+impl Apply<'_> {
+    /// Lets it begin: at once, or when the key of its object is free.
+    pub(super) fn admit(&mut self, id: InvocationId, row: &mut Invocation) -> Result<(), Halt> {
+        let Some(address) = exclusive_address(row) else {
+            self.start(id, row);
+            return Ok(());
+        };
+        let key = inbox::lock_key(&address);
+        match self.row::<Lock>(&key)? {
+            None => {
+                let lock = Lock {
+                    holder: id,
+                    next_sequence: 0,
+                    waiting: 0,
+                };
+                self.put_row(key, &lock);
+                self.start(id, row);
+            }
+            Some(mut lock) => {
+                row.status = Status::Inboxed.into();
+                row.inbox_sequence = Some(lock.next_sequence);
+                self.enqueue(&address, &mut lock, Turn::Invocation(id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts something at the end of what waits for a key that is held.
+    pub(super) fn enqueue(&mut self, address: &Address, lock: &mut Lock, turn: Turn) {
+        let waiting = Waiting { turn: Some(turn) };
+        self.put_row(inbox::key(address, lock.next_sequence), &waiting);
+        lock.next_sequence += 1;
+        lock.waiting += 1;
+        self.put_row(inbox::lock_key(address), lock);
+    }
+
+    /// Gives it an attempt, the next in number.
+    pub(super) fn start(&mut self, id: InvocationId, row: &mut Invocation) {
+        row.status = Status::Running.into();
+        row.epoch += 1;
+        row.awaiting = None;
+        row.next_retry_at = None;
+        row.inbox_sequence = None;
+        self.put(
+            invocation::ready_key(&id),
+            Bytes::copy_from_slice(&row.epoch.to_be_bytes()),
+        );
+        self.effect(Effect::Run {
+            id,
+            epoch: row.epoch,
+        });
+    }
+
+    /// Takes its attempt away.
+    pub(super) fn stop(&mut self, id: &InvocationId, row: &mut Invocation, status: Status) {
+        row.status = status.into();
+        self.delete(invocation::ready_key(id));
+    }
+
+    /// Appends an entry to the journal; returns its index.
+    pub(super) fn append(&mut self, id: &InvocationId, row: &mut Invocation, body: Body) -> u32 {
+        let index = row.journal_len;
+        if !matches!(body, Body::Notification(_)) {
+            row.commands += 1;
+        }
+        row.journal_len += 1;
+        row.last_entry_at = self.now;
+        let entry = JournalEntry {
+            time: self.now,
+            body: Some(body),
+        };
+        self.put_row(journal::key(id, index), &entry);
+        index
+    }
+
+    /// Stores a notification, tells a running attempt of it, and wakes what waited for it.
+    pub(super) fn notify(
+        &mut self,
+        id: InvocationId,
+        row: &mut Invocation,
+        identity: Identity,
+        answer: Answer,
+    ) {
+        let settlement = Settlement::from(&answer);
+        let notification = Notification {
+            identity: Some(identity.clone()),
+            answer: Some(answer),
+        };
+        let index = self.append(&id, row, Body::Notification(notification.clone()));
+        match row.status() {
+            Status::Running => self.effect(Effect::Notify {
+                id,
+                index,
+                notification,
+                proposed: false,
+            }),
+            Status::Suspended => {
+                let woken = row
+                    .awaiting
+                    .as_mut()
+                    .is_none_or(|future| future.fold(&identity, settlement));
+                if woken {
+                    self.start(id, row);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends it: hands out the result, frees the key, and keeps what its retention says.
+    /// Saves the row.
+    pub(super) fn finish(
+        &mut self,
+        id: InvocationId,
+        mut row: Invocation,
+        outcome: Outcome,
+    ) -> Result<(), Halt> {
+        let before = row.status();
+        self.stop(&id, &mut row, Status::Completed);
+        row.completed_at = Some(self.now);
+        row.awaiting = None;
+        if let Some(time) = row.next_retry_at.take() {
+            self.disarm(time, id, TimerKind::Retry, row.epoch);
+        }
+        if before == Status::Scheduled
+            && let Some(time) = row.execution_time
+        {
+            self.disarm(time, id, TimerKind::Start, 0);
+        }
+        for waiter in std::mem::take(&mut row.waiters) {
+            self.answer(waiter, outcome.clone().into())?;
+        }
+        self.effect(Effect::Completed { id, outcome });
+        if let Some(address) = exclusive_address(&row) {
+            match before {
+                Status::Scheduled => {}
+                Status::Inboxed => self.leave_inbox(&address, &mut row)?,
+                _ => self.release(&address)?,
+            }
+        }
+        self.retain(id, row)
+    }
+
+    /// Tells an invocation the answer to one of its commands.
+    pub(super) fn answer(&mut self, waiter: Waiter, answer: Answer) -> Result<(), Halt> {
+        self.send(Letter::Complete(Complete {
+            id: waiter.id,
+            completion: waiter.completion,
+            answer: Some(answer),
+        }))
+    }
+
+    /// Asks for the result of another invocation on behalf of one of ours.
+    pub(super) fn ask(
+        &mut self,
+        to: InvocationId,
+        waiter: Waiter,
+        letter: fn(Attach) -> Letter,
+    ) -> Result<(), Halt> {
+        self.send(letter(Attach { id: to, waiter }))
+    }
+
+    fn retain(&mut self, id: InvocationId, mut row: Invocation) -> Result<(), Halt> {
+        if row.completion_retention_ms == 0 {
+            return self.forget(id, &row);
+        }
+        let now = self.now;
+        let forget_at = now.saturating_add(row.completion_retention_ms);
+        self.arm(forget_at, id, TimerKind::Forget, 0);
+        if row.journal_retention_ms == 0 {
+            self.drop_journal(&id, &mut row)?;
+        } else if row.journal_retention_ms < row.completion_retention_ms {
+            let drop_at = now.saturating_add(row.journal_retention_ms);
+            self.arm(drop_at, id, TimerKind::DropJournal, 0);
+        }
+        self.save(&id, &mut row);
+        Ok(())
+    }
+
+    /// Forgets a completed invocation, and what lives only as long as it.
+    pub(super) fn forget(&mut self, id: InvocationId, row: &Invocation) -> Result<(), Halt> {
+        self.delete(invocation::key(&id));
+        for index in 0..row.journal_len {
+            self.delete(journal::key(&id, index));
+        }
+        if row.target.kind() == TargetKind::WorkflowRun
+            && let Some(address) = Address::of(&row.target)
+        {
+            for range in [state::all_of(&address), promise::all_of(&address)] {
+                for (key, _) in self.rows(range)? {
+                    self.delete(key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the journal of a completed invocation, all but the entry that holds its result.
+    pub(super) fn drop_journal(
+        &mut self,
+        id: &InvocationId,
+        row: &mut Invocation,
+    ) -> Result<(), Halt> {
+        for index in 0..row.journal_len {
+            if Some(index) != row.output_index {
+                self.delete(journal::key(id, index));
+            }
+        }
+        row.journal_dropped = true;
+        Ok(())
+    }
+
+    fn leave_inbox(&mut self, address: &Address, row: &mut Invocation) -> Result<(), Halt> {
+        let Some(sequence) = row.inbox_sequence.take() else {
+            return Ok(());
+        };
+        self.delete(inbox::key(address, sequence));
+        let key = inbox::lock_key(address);
+        if let Some(mut lock) = self.row::<Lock>(&key)? {
+            lock.waiting = lock.waiting.saturating_sub(1);
+            self.put_row(key, &lock);
+        }
+        Ok(())
+    }
+
+    /// Gives a key to the next that waits for it.
+    fn release(&mut self, address: &Address) -> Result<(), Halt> {
+        let key = inbox::lock_key(address);
+        let Some(mut lock) = self.row::<Lock>(&key)? else {
+            return Ok(());
+        };
+        while lock.waiting > 0 {
+            let Some((row_key, value)) = self.first(inbox::all_of(address))? else {
+                break;
+            };
+            lock.waiting -= 1;
+            let waiting: Waiting = decode(&row_key, value)?;
+            self.delete(row_key);
+            match waiting.turn {
+                Some(Turn::Patch(patch)) => self.replace_state(address, &patch)?,
+                Some(Turn::Invocation(next)) => {
+                    if let Some(mut row) = self.invocation(&next)? {
+                        lock.holder = next;
+                        self.put_row(key, &lock);
+                        self.start(next, &mut row);
+                        self.save(&next, &mut row);
+                        return Ok(());
+                    }
+                }
+                None => {}
+            }
+        }
+        self.delete(key);
+        Ok(())
+    }
+
+    /// How it ended; for one that is completed.
+    pub(super) fn outcome(&self, id: &InvocationId, row: &Invocation) -> Result<Outcome, Halt> {
+        Ok(read::outcome(self, id, row)?.unwrap_or_else(|| Outcome::Value(Bytes::new())))
+    }
+}
+
+/// The object whose key an invocation needs for itself, if it does.
+fn exclusive_address(row: &Invocation) -> Option<Address> {
+    if row.target.kind() != TargetKind::Exclusive {
+        return None;
+    }
+    Address::of(&row.target)
+}

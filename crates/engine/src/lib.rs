@@ -1,0 +1,45 @@
+//! The engine: decides everything, touches nothing.
+//!
+//! ```text
+//!   Record ──▶ Partition::apply(view) ──▶ Transition { writes, effects }
+//! ```
+//!
+//! Comes in: a durable [`Record`] and a [`View`] of the tables just before it. Goes out:
+//! the rows to commit and the effects to perform after that. Same tables and same record
+//! give the same bytes, on every machine, for ever.
+//!
+//! Start at [`Partition`]; what is stored is in [`table`], what happens in `apply/`, one
+//! command a file.
+//!
+//! Absent on purpose: clocks, randomness, I/O, async, settings. Time, ids and whatever
+//! changes a decision arrive with the record.
+
+mod apply;
+mod command;
+mod effect;
+mod future;
+mod id;
+mod partition;
+pub mod read;
+mod transition;
+mod value;
+mod view;
+
+pub mod table;
+
+pub use command::{
+    Attach, AttachTo, AttemptFailure, Awaited, Call, Caller, Command, Complete, CompletePromise,
+    Deliver, Delivered, Document, End, Entry, Failed, FireTimers, GetState, Invoke, Kill, Letter,
+    Message, Next, Op, Operate, Operation, Output, PatchState, Progress, PromiseRead, ProposeRun,
+    Record, Register, Restart, SendSignal, SetState, Signal, Sleep, StateEntry, Suspended,
+};
+pub use effect::{Effect, Reply};
+pub use future::{Combinator, Future};
+pub use id::{InvocationId, Topology};
+pub use partition::{Halt, Partition};
+pub use transition::Transition;
+pub use value::{
+    Answer, CANCEL_SIGNAL, Failure, Header, Identity, Input, Metadata, Outcome, Pin, Settled, Span,
+    StateKeys, Target, TargetKind, Waiter,
+};
+pub use view::{MemoryView, ReadError, Row, Rows, View};

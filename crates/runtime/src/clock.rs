@@ -1,0 +1,64 @@
+//! The only `now` in the workspace.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Where time comes from: the system's clock, or a test's.
+pub trait Clock: Send + Sync + 'static {
+    /// Milliseconds since 1970. May run back, as clocks do.
+    fn now_ms(&self) -> u64;
+}
+
+/// The system's clock.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> u64 {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as u64)
+    }
+}
+
+/// Stamps records: what it gives never runs back, whatever the clock does.
+#[derive(Debug, Default)]
+pub(crate) struct Stamp {
+    last: AtomicU64,
+}
+
+impl Stamp {
+    /// The later of the clock's time and the last one given or seen.
+    pub(crate) fn now(&self, clock: &dyn Clock) -> u64 {
+        let now = clock.now_ms();
+        self.last.fetch_max(now, Ordering::Relaxed).max(now)
+    }
+
+    /// Takes note of a time that was stamped before.
+    pub(crate) fn see(&self, time: u64) {
+        self.last.fetch_max(time, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(AtomicU64);
+
+    impl Clock for Fixed {
+        fn now_ms(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_clock_that_runs_back_does_not_take_the_stamp_along() {
+        let (stamp, clock) = (Stamp::default(), Fixed(AtomicU64::new(100)));
+        assert_eq!(stamp.now(&clock), 100);
+        clock.0.store(40, Ordering::Relaxed);
+        assert_eq!(stamp.now(&clock), 100);
+        stamp.see(200);
+        assert_eq!(stamp.now(&clock), 200);
+    }
+}

@@ -1,0 +1,281 @@
+//! The way in: what may be asked of the partitions, from any thread.
+
+use crate::inbox::{Inbox, ReplyTo, Wakeup};
+use crate::registry::Registry;
+use arc_swap::ArcSwap;
+use latchwork_engine::table::invocation::Status;
+use latchwork_engine::{
+    Answer, Command, Document, Identity, InvocationId, Invoke, Letter, Operate, Operation, Outcome,
+    PatchState, Pin, Register, Reply, Restart, Signal, Topology, View,
+};
+use prost::Message;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Mutex, MutexGuard, oneshot};
+
+/// Asks the partitions of one node. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) topology: Topology,
+    pub(crate) inboxes: Vec<Arc<Inbox>>,
+    pub(crate) registry: ArcSwap<Registry>,
+    pub(crate) registering: Mutex<()>,
+    pub(crate) draining: AtomicBool,
+}
+
+/// How an invocation ended, and until when that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Value or failure.
+    pub outcome: Outcome,
+    /// When it is forgotten, in ms since 1970; absent for who waited while it ran.
+    pub expires_at: Option<u64>,
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallEnd {
+    /// The invocation.
+    pub id: InvocationId,
+    /// It was there before.
+    pub existed: bool,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How an invocation stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputState {
+    /// There is none of this id, or it is forgotten.
+    Unknown,
+    /// It is not over.
+    Pending(Status),
+    /// It is over.
+    Ready(Ending),
+}
+
+/// Why a question got no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// More waits than should.
+    #[error("too much waits to be written; try again in a second")]
+    Overloaded,
+    /// The server is about to stop, or the partition has stopped.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+impl Handle {
+    /// What is registered just now.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.shared.registry.load_full()
+    }
+
+    /// Whether the server is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Relaxed)
+    }
+
+    /// Creates or finds an invocation; durable when this returns.
+    ///
+    /// # Errors
+    /// If the server is overloaded or stopping; after `Stopping` the invocation may exist.
+    pub async fn invoke(&self, invoke: Invoke) -> Result<Reply, AskError> {
+        let id = invoke.id;
+        self.ask(id.partition_key, Letter::Invoke(Box::new(invoke)).into())
+            .await
+    }
+
+    /// Creates or finds an invocation and waits for its end.
+    ///
+    /// # Errors
+    /// As [`Handle::invoke`]; after `Stopping` the invocation, if accepted, goes on when
+    /// the server is back.
+    pub async fn call(&self, invoke: Invoke) -> Result<CallEnd, AskError> {
+        let partition_key = invoke.id.partition_key;
+        let (reply, heard) = oneshot::channel();
+        let command = Letter::Invoke(Box::new(invoke)).into();
+        self.propose(partition_key, command, ReplyTo::Call(reply))?;
+        heard.await.map_err(|_| AskError::Stopping)
+    }
+
+    /// Waits for the end of an invocation; nothing if there is none of this id.
+    ///
+    /// # Errors
+    /// If the server is stopping.
+    pub async fn attach(&self, id: InvocationId) -> Result<Option<Ending>, AskError> {
+        let (reply, heard) = oneshot::channel();
+        self.inbox(id.partition_key)
+            .push(Wakeup::Attach(id, reply));
+        heard.await.map_err(|_| AskError::Stopping)
+    }
+
+    /// How an invocation stands.
+    ///
+    /// # Errors
+    /// If the server is stopping.
+    pub async fn output(&self, id: InvocationId) -> Result<OutputState, AskError> {
+        let (reply, heard) = oneshot::channel();
+        self.inbox(id.partition_key)
+            .push(Wakeup::Output(id, reply));
+        heard.await.map_err(|_| AskError::Stopping)
+    }
+
+    /// Sends a signal; durable when this returns.
+    ///
+    /// # Errors
+    /// If the server is overloaded or stopping.
+    pub async fn signal(
+        &self,
+        id: InvocationId,
+        identity: Identity,
+        answer: Answer,
+    ) -> Result<Reply, AskError> {
+        let signal = Signal {
+            id,
+            identity: Some(identity),
+            answer: Some(answer),
+        };
+        self.ask(id.partition_key, Letter::Signal(signal).into())
+            .await
+    }
+
+    /// Does what an operator wishes; durable when this returns.
+    ///
+    /// # Errors
+    /// If the server is overloaded or stopping.
+    pub async fn operate(
+        &self,
+        id: InvocationId,
+        operation: Operation,
+        deployment: Option<String>,
+    ) -> Result<Reply, AskError> {
+        let operate = Operate {
+            id,
+            operation: operation.into(),
+            deployment,
+        };
+        self.ask(id.partition_key, Command::Operate(operate)).await
+    }
+
+    /// Starts a new invocation with the first entries of an old one's journal.
+    ///
+    /// # Errors
+    /// If the server is overloaded or stopping.
+    pub async fn restart(
+        &self,
+        from: InvocationId,
+        last_command: u32,
+        pin: Option<Pin>,
+    ) -> Result<Reply, AskError> {
+        let mut bytes = random_id();
+        bytes[..8].copy_from_slice(&from.partition_key.to_be_bytes());
+        let restart = Restart {
+            from,
+            id: InvocationId::from_bytes(bytes),
+            last_command,
+            pin,
+        };
+        self.ask(from.partition_key, Command::Restart(restart))
+            .await
+    }
+
+    /// Replaces the state of a key, after what already waits for it.
+    ///
+    /// # Errors
+    /// If the server is overloaded or stopping.
+    pub async fn patch_state(&self, patch: PatchState) -> Result<Reply, AskError> {
+        self.ask(patch.partition_key, Command::PatchState(patch))
+            .await
+    }
+
+    /// Taken by whoever reads the registry in order to change it.
+    pub async fn registering(&self) -> MutexGuard<'_, ()> {
+        self.shared.registering.lock().await
+    }
+
+    /// Remembers and forgets documents of the registry, in one step.
+    ///
+    /// # Errors
+    /// If the server is overloaded or stopping.
+    pub async fn register(&self, documents: Vec<Document>) -> Result<Reply, AskError> {
+        // The registry lives in the first partition.
+        self.ask(0, Command::Register(Register { documents })).await
+    }
+
+    /// Reads the tables of every partition, each at one place of its log, one after the other.
+    /// The function runs between two turns of the loop: it should be quick.
+    ///
+    /// # Errors
+    /// If the server is stopping.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl Fn(&dyn View) -> T + Clone + Send + 'static,
+    ) -> Result<Vec<T>, AskError> {
+        let mut all = Vec::with_capacity(self.shared.inboxes.len());
+        for inbox in &self.shared.inboxes {
+            let (reply, heard) = oneshot::channel();
+            let read = read.clone();
+            inbox.push(Wakeup::Read(Box::new(move |view| {
+                // Whoever asked may have gone away.
+                let _ = reply.send(read(view));
+            })));
+            all.push(heard.await.map_err(|_| AskError::Stopping)?);
+        }
+        Ok(all)
+    }
+
+    async fn ask(&self, partition_key: u64, command: Command) -> Result<Reply, AskError> {
+        let (reply, heard) = oneshot::channel();
+        self.propose(partition_key, command, ReplyTo::Reply(reply))?;
+        heard.await.map_err(|_| AskError::Stopping)
+    }
+
+    fn propose(
+        &self,
+        partition_key: u64,
+        command: Command,
+        reply: ReplyTo,
+    ) -> Result<(), AskError> {
+        if self.is_draining() {
+            return Err(AskError::Stopping);
+        }
+        let inbox = self.inbox(partition_key);
+        if inbox.is_full() {
+            return Err(AskError::Overloaded);
+        }
+        inbox.push(propose(command, reply));
+        Ok(())
+    }
+
+    fn inbox(&self, partition_key: u64) -> &Inbox {
+        &self.shared.inboxes[usize::from(self.shared.topology.owner(partition_key))]
+    }
+}
+
+/// A proposal with the room it takes.
+pub(crate) fn propose(command: Command, reply: ReplyTo) -> Wakeup {
+    let bytes = match &command {
+        Command::Message(message) => message.encoded_len(),
+        Command::Progress(progress) => progress.entries.iter().map(|e| e.raw.len() + 64).sum(),
+        Command::Deliver(deliver) => deliver.encoded_len(),
+        _ => 64,
+    };
+    Wakeup::Propose {
+        command: Box::new(command),
+        reply,
+        bytes,
+    }
+}
+
+/// 24 random bytes: an id that nobody else has.
+pub fn random_id() -> [u8; 24] {
+    let mut bytes = [0; 24];
+    // Without the system's random source there is no safe way to go on.
+    getrandom::fill(&mut bytes).expect("the system's random source answers");
+    bytes
+}

@@ -1,0 +1,160 @@
+//! The bounded queue in front of a partition's loop: all that may wake it.
+//!
+//! Any thread pushes; the loop takes everything at once, which is its next batch. The
+//! bound is in bytes and is kept by those who push: callers are refused while it is
+//! exceeded, attempts wait before they read more.
+
+use latchwork_engine::{Command, InvocationId, Reply, View};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+
+use crate::handle::{CallEnd, Ending, OutputState};
+
+/// Bytes of proposals that may wait; beyond that, callers are refused.
+const BYTES_MAX: usize = 64 << 20;
+
+/// What wakes the loop.
+pub(crate) enum Wakeup {
+    /// Something to append.
+    Propose {
+        command: Box<Command>,
+        reply: ReplyTo,
+        bytes: usize,
+    },
+    /// Somebody wants the result of an invocation when there is one.
+    Attach(InvocationId, oneshot::Sender<Option<Ending>>),
+    /// Somebody wants to know how an invocation stands.
+    Output(InvocationId, oneshot::Sender<OutputState>),
+    /// Somebody wants to read the tables.
+    Read(Box<dyn FnOnce(&dyn View) + Send>),
+    /// An attempt is gone without having said how it ended.
+    AttemptLost(InvocationId, u32),
+    /// Start nothing more, and ask what runs to come to an end.
+    Drain,
+    /// Stop, whatever still runs.
+    Stop,
+}
+
+/// Who wants to hear of a proposal.
+pub(crate) enum ReplyTo {
+    /// Nobody.
+    Nobody,
+    /// Somebody wants the reply.
+    Reply(oneshot::Sender<Reply>),
+    /// A caller wants the result of what it invokes.
+    Call(oneshot::Sender<CallEnd>),
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Wakeup>,
+    bytes: usize,
+    closed: bool,
+    loop_sleeps: bool,
+}
+
+/// The queue of one partition.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    room: Notify,
+}
+
+impl Inbox {
+    /// Adds something. What is pushed after the partition has stopped is dropped, and with
+    /// it the sender of its reply, which tells whoever waits.
+    pub(crate) fn push(&self, wakeup: Wakeup) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.closed {
+            return;
+        }
+        if let Wakeup::Propose { bytes, .. } = &wakeup {
+            queue.bytes += bytes;
+        }
+        queue.waiting.push(wakeup);
+        if queue.loop_sleeps {
+            queue.loop_sleeps = false;
+            drop(queue);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Whether more waits than should.
+    pub(crate) fn is_full(&self) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.bytes >= BYTES_MAX
+    }
+
+    /// Waits until there is room again.
+    pub(crate) async fn room(&self) {
+        while self.is_full() {
+            let room = self.room.notified();
+            if !self.is_full() {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    /// Moves all that waits into `taken`, after waiting for something for at most `limit`.
+    pub(crate) fn take(&self, taken: &mut Vec<Wakeup>, limit: Duration) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.waiting.is_empty() && !limit.is_zero() {
+            queue.loop_sleeps = true;
+            queue = self
+                .arrived
+                .wait_timeout_while(queue, limit, |queue| queue.waiting.is_empty())
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            queue.loop_sleeps = false;
+        }
+        std::mem::swap(taken, &mut queue.waiting);
+        let was_full = queue.bytes >= BYTES_MAX;
+        queue.bytes = 0;
+        drop(queue);
+        if was_full {
+            self.room.notify_waiters();
+        }
+    }
+
+    /// Refuses everything from here on, and drops what waits.
+    pub(crate) fn close(&self) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.closed = true;
+        queue.bytes = 0;
+        let dropped = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        drop(dropped);
+        self.room.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_inbox_drops_what_comes_and_tells_who_waits() {
+        let inbox = Inbox::default();
+        let (reply, mut heard) = oneshot::channel();
+        inbox.close();
+        inbox.push(Wakeup::Output(InvocationId::default(), reply));
+        assert!(heard.try_recv().is_err());
+        let mut taken = Vec::new();
+        inbox.take(&mut taken, Duration::ZERO);
+        assert!(taken.is_empty());
+    }
+
+    #[test]
+    fn taking_waits_no_longer_than_it_may() {
+        let inbox = Inbox::default();
+        let mut taken = Vec::new();
+        inbox.take(&mut taken, Duration::from_millis(1));
+        assert!(taken.is_empty());
+        inbox.push(Wakeup::Drain);
+        inbox.take(&mut taken, Duration::from_secs(60));
+        assert_eq!(taken.len(), 1);
+    }
+}

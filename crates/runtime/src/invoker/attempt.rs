@@ -1,0 +1,577 @@
+//! One attempt: drives one stream to a deployment from its opening to its end.
+//!
+//! ```text
+//!   Start ──▶ session.opening ──▶ stream ──bytes──▶ session.receive ──entries──▶ inbox
+//!                                   ▲                                              │
+//!                                   └── session.notification ◀── ToAttempt ◀───────┘
+//! ```
+//!
+//! Reading never waits for writing. Whatever arrives in one wake-up is proposed as one
+//! record. The bytes are the session's affair; this file knows time and the transport.
+
+use super::retry;
+use super::session::{Ended, Session, Violation};
+use super::{Start, ToAttempt, World};
+use crate::handle::propose;
+use crate::inbox::{ReplyTo, Wakeup};
+use crate::registry::Serving;
+use crate::transport::{OpenRequest, ReceiveBody, ResponseHead, SendBody, Stream, TransportError};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use latchwork_engine::{
+    AttemptFailure, Command, End, Entry, Failed, InvocationId, Pin, Progress, Suspended,
+};
+use latchwork_protocol::service::version::Version;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// How long a response may take to end after its last message.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// Bytes that are read in one wake-up before they are proposed.
+const READ_BYTES_MAX: usize = 1 << 20;
+/// Pause before looking again for a deployment that is not there, in ms.
+const NO_DEPLOYMENT_RETRY_MS: u64 = 1_000;
+
+/// One attempt, before it runs.
+pub(super) struct Attempt {
+    world: Arc<World>,
+    start: Start,
+    events: mpsc::UnboundedReceiver<ToAttempt>,
+}
+
+/// Why an attempt did not come to a good end.
+enum Broken {
+    /// It has lost its right to run: nothing is to be said.
+    Aborted,
+    /// It failed.
+    Failed(Failing),
+}
+
+/// A failed attempt, before the retry policy has been asked.
+struct Failing {
+    failure: AttemptFailure,
+    /// It says something about the handler, and counts against its retries.
+    counts: bool,
+    asked_delay_ms: Option<u64>,
+    /// What the handler asks for in place of its policy.
+    asked_end: Option<latchwork_engine::Next>,
+}
+
+impl Failing {
+    fn new(code: u32, message: impl Into<String>) -> Self {
+        Self {
+            failure: AttemptFailure {
+                code,
+                message: message.into(),
+                ..AttemptFailure::default()
+            },
+            counts: true,
+            asked_delay_ms: None,
+            asked_end: None,
+        }
+    }
+}
+
+impl From<TransportError> for Broken {
+    fn from(error: TransportError) -> Self {
+        Self::Failed(Failing::new(500, error.to_string()))
+    }
+}
+
+impl From<Violation> for Broken {
+    fn from(violation: Violation) -> Self {
+        Self::Failed(Failing::new(571, violation.to_string()))
+    }
+}
+
+/// Tells the partition if the attempt's task goes away without a word.
+struct Watch {
+    world: Arc<World>,
+    id: InvocationId,
+    epoch: u32,
+    said: bool,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.said {
+            self.world
+                .inbox
+                .push(Wakeup::AttemptLost(self.id, self.epoch));
+        }
+    }
+}
+
+impl Attempt {
+    pub(super) fn new(
+        world: Arc<World>,
+        start: Start,
+        events: mpsc::UnboundedReceiver<ToAttempt>,
+    ) -> Self {
+        Self {
+            world,
+            start,
+            events,
+        }
+    }
+
+    /// From the opening to the end.
+    pub(super) async fn run(self) {
+        let mut watch = Watch {
+            world: self.world.clone(),
+            id: self.start.id,
+            epoch: self.start.epoch,
+            said: false,
+        };
+        let registry = self.world.shared.registry.load_full();
+        let row = &self.start.row;
+        match registry.serving(&row.target, row.pin.as_ref()) {
+            Some(serving) => self.serve(serving, &mut watch).await,
+            None => {
+                let failing = Failing::new(
+                    404,
+                    match &row.pin {
+                        Some(pin) => format!(
+                            "the deployment {} that this invocation is bound to is not registered; \
+                             register it again, or resume the invocation on another one",
+                            pin.deployment
+                        ),
+                        None => format!(
+                            "no deployment offers {}/{}; register one",
+                            row.target.service, row.target.handler
+                        ),
+                    },
+                );
+                let next = (self.world.clock.now_ms()).saturating_add(NO_DEPLOYMENT_RETRY_MS);
+                let end = End::Failed(Failed {
+                    failure: failing.failure,
+                    counts: false,
+                    uses_policy: false,
+                    next: Some(latchwork_engine::Next::RetryAt(next)),
+                });
+                watch.said = true;
+                say(&self.world, &self.start, None, Vec::new(), Some(end));
+            }
+        }
+    }
+
+    async fn serve(self, serving: Serving, watch: &mut Watch) {
+        let Self {
+            world,
+            start,
+            events,
+        } = self;
+        let version = match &start.row.pin {
+            Some(pin) => Version::try_from(pin.version).ok(),
+            None => serving.deployment.version(),
+        };
+        let Some(version) = version else {
+            let failing = Failing::new(
+                415,
+                format!(
+                    "deployment {} speaks no version of the service protocol that this server does",
+                    serving.deployment.id
+                ),
+            );
+            let end = decide(&world, &start, &serving, false, failing);
+            watch.said = true;
+            say(&world, &start, None, Vec::new(), Some(end));
+            return;
+        };
+        let pin = Pin {
+            deployment: serving.deployment.id.clone(),
+            version: version.number(),
+        };
+        let mut conversation = Conversation {
+            session: Session::new(world.shared.registry.load_full(), &start, version),
+            world: &world,
+            start: &start,
+            serving: &serving,
+            pin: start.row.pin.is_none().then_some(pin),
+            events,
+            closed: false,
+            active: Instant::now(),
+        };
+        let result = conversation.hold().await;
+        let progressed = conversation.session.has_progressed();
+        let pin = conversation.pin.clone();
+        let mut entries = Vec::new();
+        let end = match result {
+            Ok(stream) => {
+                watch.said = true;
+                // The end was said; what remains is to let the response end.
+                stream.drain().await;
+                return;
+            }
+            Err(Broken::Aborted) => {
+                watch.said = true;
+                return;
+            }
+            Err(Broken::Failed(failing)) => {
+                // What came before the failure counts.
+                entries.append(&mut conversation.session.take_entries());
+                let progressed = progressed || !entries.is_empty();
+                decide(&world, &start, &serving, progressed, failing)
+            }
+        };
+        watch.said = true;
+        say(&world, &start, pin, entries, Some(end));
+    }
+}
+
+/// A stream whose end has been said.
+struct Ending(Box<dyn ReceiveBody>, Option<Box<dyn SendBody>>);
+
+impl Ending {
+    /// Reads the response to its end, or breaks it off after a while.
+    async fn drain(self) {
+        let Self(mut receive, send) = self;
+        let rest = poll_fn(|cx| {
+            loop {
+                match receive.poll_data(cx) {
+                    Poll::Ready(Some(Ok(_))) => {}
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        });
+        if tokio::time::timeout(DRAIN_LIMIT, rest).await.is_err()
+            && let Some(mut send) = send
+        {
+            send.reset();
+        }
+    }
+}
+
+/// One stream in both directions.
+struct Conversation<'a> {
+    session: Session,
+    world: &'a World,
+    start: &'a Start,
+    serving: &'a Serving,
+    /// What to bind the invocation to, while it is not.
+    pin: Option<Pin>,
+    events: mpsc::UnboundedReceiver<ToAttempt>,
+    /// The request has ended: nothing can be told any more.
+    closed: bool,
+    /// When something was last said, by either side.
+    active: Instant,
+}
+
+impl Conversation<'_> {
+    /// Speaks until the handler has said its last word, and says the end to the partition.
+    async fn hold(&mut self) -> Result<Ending, Broken> {
+        let Stream {
+            mut send,
+            mut receive,
+        } = self.open().await?;
+        let inactivity = self.serving.settings.inactivity_timeout;
+        let abort = self.serving.settings.abort_timeout;
+        self.closed = self.serving.deployment.is_request_response() || inactivity.is_zero();
+        let opening = self.session.opening(self.start, self.world.clock.now_ms());
+        send.send(opening, self.closed)?;
+        self.active = Instant::now();
+        let mut headed = false;
+        let mut timeout = pin!(tokio::time::sleep_until(
+            self.active + if self.closed { abort } else { inactivity }
+        ));
+        loop {
+            tokio::select! {
+                biased;
+                event = self.events.recv() => {
+                    // The partition has stopped if nobody can tell anything any more.
+                    let event = event.ok_or(Broken::Aborted)?;
+                    if let Err(broken) = self.told(event, &mut *send) {
+                        send.reset();
+                        return Err(broken);
+                    }
+                }
+                read = read(&mut *receive, &mut headed, &mut self.session) => {
+                    let read = match read {
+                        Ok(Read::Head(head)) => self.check(&head),
+                        Ok(Read::Data(open)) => Ok(open),
+                        Err(broken) => Err(broken),
+                    };
+                    self.active = Instant::now();
+                    match read {
+                        Ok(open) => {
+                            if let Some(ended) = self.session.take_end() {
+                                return self.end(ended, send, receive);
+                            }
+                            if !open {
+                                return Err(Broken::Failed(Failing::new(
+                                    500,
+                                    "the response ended without End, Suspension or Error; did the \
+                                     process with the handlers stop?",
+                                )));
+                            }
+                            self.progress().await;
+                        }
+                        Err(broken) => {
+                            send.reset();
+                            return Err(broken);
+                        }
+                    }
+                }
+                () = timeout.as_mut() => {
+                    let limit = if self.closed { abort } else { inactivity };
+                    let due = self.active + limit;
+                    if due > Instant::now() {
+                        timeout.as_mut().reset(due);
+                    } else if self.closed {
+                        send.reset();
+                        return Err(Broken::Failed(Failing::new(500, format!(
+                            "the handler said nothing for {limit:?} after it was asked to suspend \
+                             (abort timeout); the attempt was broken off",
+                        ))));
+                    } else {
+                        self.close(&mut *send)?;
+                        timeout.as_mut().reset(self.active + abort);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<Stream, Broken> {
+        let target = &self.start.row.target;
+        let mut headers = HeaderMap::new();
+        let content_type = HeaderValue::from_static(self.session.version().content_type());
+        headers.insert(header::CONTENT_TYPE, content_type.clone());
+        headers.insert(header::ACCEPT, content_type);
+        if let Ok(id) = HeaderValue::from_str(self.session.invocation_text()) {
+            headers.insert("x-restate-invocation-id", id);
+        }
+        let request = OpenRequest {
+            deployment: self.serving.deployment.clone(),
+            path: format!("/invoke/{}/{}", target.service, target.handler),
+            headers,
+        };
+        // What is told meanwhile waits in `events`.
+        Ok(self.world.transport.open(request).await?)
+    }
+
+    /// Passes on what the partition tells, and all else that it has told by now.
+    fn told(&mut self, event: ToAttempt, send: &mut dyn SendBody) -> Result<(), Broken> {
+        let mut out = BytesMut::new();
+        let mut close = false;
+        let mut next = Some(event);
+        while let Some(event) = next {
+            match event {
+                ToAttempt::Abort => return Err(Broken::Aborted),
+                ToAttempt::Drain => close = true,
+                ToAttempt::Acknowledge { command } => self.session.acknowledge(command, &mut out),
+                ToAttempt::Notification {
+                    index,
+                    notification,
+                    proposed,
+                } => self
+                    .session
+                    .notification(index, &notification, proposed, &mut out),
+            }
+            next = self.events.try_recv().ok();
+        }
+        if !out.is_empty() && !self.closed {
+            send.send(out.freeze(), false)?;
+            self.active = Instant::now();
+        }
+        if close {
+            self.close(send)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the request, so that the handler suspends when it can.
+    fn close(&mut self, send: &mut dyn SendBody) -> Result<(), Broken> {
+        if !self.closed {
+            self.closed = true;
+            self.active = Instant::now();
+            send.send(Bytes::new(), true)?;
+        }
+        Ok(())
+    }
+
+    /// The handler's process has answered.
+    fn check(&self, head: &ResponseHead) -> Result<bool, Broken> {
+        let address = &self.serving.deployment.uri;
+        if head.status != StatusCode::OK {
+            let code = u32::from(head.status.as_u16());
+            let mut failing = Failing::new(code, status_text(head.status, address));
+            failing.asked_delay_ms = retry_after(head);
+            failing.counts = head.status != StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Err(Broken::Failed(failing));
+        }
+        let expected = self.session.version().content_type();
+        let got = head.headers.get(header::CONTENT_TYPE);
+        if got.is_none_or(|got| got != expected) {
+            return Err(Broken::Failed(Failing::new(
+                500,
+                format!("{address} answered with content type {got:?} where {expected} was asked for"),
+            )));
+        }
+        Ok(true)
+    }
+
+    /// Hands over what was recorded, if it cannot wait for the end.
+    async fn progress(&mut self) {
+        if !self.session.must_record() {
+            return;
+        }
+        self.world.inbox.room().await;
+        let entries = self.session.take_entries();
+        say(self.world, self.start, self.pin.clone(), entries, None);
+    }
+
+    /// The handler has said its last word: record it, and let the request end.
+    fn end(
+        &mut self,
+        ended: Ended,
+        mut send: Box<dyn SendBody>,
+        receive: Box<dyn ReceiveBody>,
+    ) -> Result<Ending, Broken> {
+        let end = match ended {
+            Ended::Completed => End::Completed(true),
+            Ended::Suspended(future) => End::Suspended(Suspended {
+                future,
+                replayed: self.session.replayed(),
+            }),
+            Ended::Failed {
+                failure,
+                delay_ms,
+                next,
+            } => {
+                let failing = Failing {
+                    failure,
+                    counts: true,
+                    asked_delay_ms: delay_ms,
+                    asked_end: next,
+                };
+                let progressed = self.session.has_progressed();
+                decide(self.world, self.start, self.serving, progressed, failing)
+            }
+        };
+        let entries = self.session.take_entries();
+        say(self.world, self.start, self.pin.clone(), entries, Some(end));
+        // The handler waits for this before it ends its response. If the stream is broken
+        // by now, that is of no matter.
+        if !self.closed {
+            self.closed = true;
+            drop(send.send(Bytes::new(), true));
+        }
+        Ok(Ending(receive, Some(send)))
+    }
+}
+
+/// What was read in one wake-up.
+enum Read {
+    Head(ResponseHead),
+    /// Whether the response goes on.
+    Data(bool),
+}
+
+/// Waits for the head, or for data; takes all data that is there.
+async fn read(
+    receive: &mut dyn ReceiveBody,
+    headed: &mut bool,
+    session: &mut Session,
+) -> Result<Read, Broken> {
+    let mut bytes = 0;
+    poll_fn(|cx| {
+        if !*headed {
+            return receive.poll_head(cx).map(|head| {
+                *headed = true;
+                Ok(Read::Head(head?))
+            });
+        }
+        loop {
+            match receive.poll_data(cx) {
+                Poll::Ready(Some(Ok(data))) => {
+                    bytes += data.len();
+                    session.receive(data)?;
+                    if session.has_ended() || bytes >= READ_BYTES_MAX {
+                        return Poll::Ready(Ok(Read::Data(true)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(None) => return Poll::Ready(Ok(Read::Data(false))),
+                Poll::Pending if bytes > 0 => return Poll::Ready(Ok(Read::Data(true))),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+fn say(world: &World, start: &Start, pin: Option<Pin>, entries: Vec<Entry>, end: Option<End>) {
+    let progress = Progress {
+        id: start.id,
+        epoch: start.epoch,
+        pin,
+        entries,
+        end,
+    };
+    world
+        .inbox
+        .push(propose(Command::Progress(progress), ReplyTo::Nobody));
+}
+
+/// Asks the retry policy what follows a failure.
+fn decide(
+    world: &World,
+    start: &Start,
+    serving: &Serving,
+    progressed: bool,
+    failing: Failing,
+) -> End {
+    let used = if progressed {
+        0
+    } else {
+        start.row.policy_attempts
+    };
+    let (next, uses_policy) = match failing.asked_end {
+        Some(next) => (next, false),
+        None => retry::next(
+            &serving.settings.retry,
+            used + u32::from(failing.counts),
+            failing.asked_delay_ms,
+            world.clock.now_ms(),
+            f64::from(rand::random::<f32>()),
+        ),
+    };
+    End::Failed(Failed {
+        failure: failing.failure,
+        counts: failing.counts,
+        uses_policy: uses_policy && failing.counts,
+        next: Some(next),
+    })
+}
+
+fn status_text(status: StatusCode, address: &str) -> String {
+    let advice = match status.as_u16() {
+        401 => "the endpoint refused the request's identity; check its public keys",
+        404 => "the endpoint does not know the service or handler; was it replaced by other code?",
+        413 => "a proxy on the way found the journal too large",
+        415 => "the endpoint no longer speaks the protocol version it was registered with; \
+                register it again",
+        429 | 503 => "the endpoint is overloaded",
+        502 | 504 => "a proxy on the way cannot reach the endpoint",
+        _ => "that is no answer an SDK gives; does something else listen there?",
+    };
+    format!("{address} answered {status}: {advice}")
+}
+
+/// The delay that an overloaded endpoint asks for, in ms.
+fn retry_after(head: &ResponseHead) -> Option<u64> {
+    let overloaded = matches!(
+        head.status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
+    let seconds = head.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    let seconds: u64 = overloaded.then(|| seconds.trim().parse().ok())??;
+    Some(seconds.saturating_mul(1_000))
+}

@@ -1,0 +1,421 @@
+//! A node: opens a data directory, recovers, runs its partitions, and stops cleanly.
+//!
+//! ```text
+//!   latchwork.json   what was fixed when the directory was made
+//!   lock             held by the one server that has it open
+//!   log/<partition>/ the truth
+//!   tables/          a cache of it
+//! ```
+
+use crate::clock::{Clock, Stamp};
+use crate::handle::{Handle, Shared};
+use crate::inbox::{Inbox, Wakeup};
+use crate::invoker::{Invoker, World};
+use crate::partition::Loop;
+use crate::registry::Registry;
+use crate::timers::Timers;
+use crate::transport::Transport;
+use crate::waiters::Waiters;
+use arc_swap::ArcSwap;
+use latchwork_engine::{Halt, Partition, Record, Topology};
+use latchwork_storage::{
+    Batch, DiskStore, FileLog, FileLogOptions, Log, LogError, Lsn, Store, Tables, TablesError,
+};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// Version of the layout of a data directory.
+const FORMAT: u32 = 1;
+
+/// What a node needs to know.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// The data directory; made if it is not there.
+    pub directory: PathBuf,
+    /// Number of partitions of a new directory. An old one keeps its number.
+    pub partitions: u16,
+    /// Attempts that may run at a time, all partitions together.
+    pub attempts_max: usize,
+    /// Bytes for the caches of the tables.
+    pub cache_bytes: u64,
+}
+
+/// Why a node could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another server has the directory.
+    #[error(
+        "another latchwork server is using the data directory {0}. Stop it first, or give this \
+         one a directory of its own (--data-dir)."
+    )]
+    InUse(PathBuf),
+    /// The directory cannot be used.
+    #[error("cannot use the data directory {path}: {source}")]
+    Directory {
+        /// What was tried.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is no data directory of a version that we know.
+    #[error("{path} is not a data directory that this version can open: {reason}")]
+    Format {
+        /// The file that says so.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// It was made with another number of partitions.
+    #[error(
+        "the data directory was made with {found} partitions and cannot be opened with {asked}; \
+         leave out the setting, or begin with an empty directory"
+    )]
+    Partitions {
+        /// What it has.
+        found: u16,
+        /// What was asked for.
+        asked: u16,
+    },
+    /// What it holds cannot be read.
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+}
+
+/// Why a partition stopped for good.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The tables failed.
+    #[error(transparent)]
+    Tables(#[from] TablesError),
+    /// The engine cannot go on.
+    #[error(transparent)]
+    Halt(#[from] Halt),
+    /// A record is too large for its buffer.
+    #[error("a record cannot be encoded: {0}")]
+    Encode(#[from] prost::EncodeError),
+    /// A record of the log cannot be read.
+    #[error("record {lsn} of the log cannot be decoded: {source}. Was it written by a newer version?")]
+    Decode {
+        /// Which.
+        lsn: Lsn,
+        /// Why.
+        source: prost::DecodeError,
+    },
+    /// A document of the registry cannot be read.
+    #[error("the registry holds a document that cannot be read, {name}: {reason}")]
+    Registry {
+        /// Which.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The thread of a partition panicked.
+    #[error("the thread of partition {0} panicked; this is a defect of the server")]
+    Panicked(u16),
+    /// The system refuses a thread.
+    #[error("cannot start the thread of a partition: {0}")]
+    Thread(io::Error),
+}
+
+/// What was found when the directory was opened.
+#[derive(Debug, Clone, Default)]
+pub struct Recovery {
+    /// Records that were applied again.
+    pub replayed: u64,
+    /// Torn tails that were cut, in words.
+    pub cut: Vec<String>,
+}
+
+/// A running node.
+pub struct Node {
+    handle: Handle,
+    threads: Vec<(u16, JoinHandle<Result<(), Fatal>>)>,
+    fatal: mpsc::UnboundedReceiver<u16>,
+    recovery: Recovery,
+    /// Held while the node runs: no other server may use the directory.
+    _lock: File,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Identity {
+    format: u32,
+    partitions: u16,
+}
+
+impl Node {
+    /// Opens the directory, applies what the tables lack, and starts the partitions.
+    /// Attempts run on `rim`.
+    ///
+    /// # Errors
+    /// If the directory is in use, is not ours, or is damaged.
+    pub fn open(
+        options: &NodeOptions,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        rim: &tokio::runtime::Handle,
+    ) -> Result<Self, OpenError> {
+        let directory = &options.directory;
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Directory { path, source }
+        };
+        fs::create_dir_all(directory).map_err(failed(directory))?;
+        let lock = lock(directory)?;
+        let partitions = identify(directory, options.partitions)?;
+        let disk = DiskStore::open(&directory.join("tables"), partitions, options.cache_bytes)
+            .map_err(Fatal::from)?;
+        let shared = Arc::new(Shared {
+            topology: Topology {
+                partitions,
+                own: 0,
+            },
+            inboxes: (0..partitions).map(|_| Arc::default()).collect(),
+            registry: ArcSwap::from_pointee(Registry::default()),
+            registering: tokio::sync::Mutex::new(()),
+            draining: AtomicBool::new(false),
+        });
+        let slots = (options.attempts_max / usize::from(partitions)).max(1);
+        let mut recovery = Recovery::default();
+        let mut loops = Vec::new();
+        for (own, store) in disk.into_iter().enumerate() {
+            let own = own as u16;
+            let shared = Arc::new(Shared::of(&shared, own));
+            let world = Arc::new(World {
+                shared: shared.clone(),
+                inbox: shared.inboxes[usize::from(own)].clone(),
+                transport: transport.clone(),
+                clock: clock.clone(),
+            });
+            let path = directory.join("log").join(own.to_string());
+            loops.push(recover(&path, store, world, rim, slots, &mut recovery)?);
+        }
+        let (died, fatal) = mpsc::unbounded_channel();
+        let mut threads = Vec::new();
+        for partition in loops {
+            let own = partition.shared.topology.own;
+            let died = died.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("partition-{own}"))
+                .spawn(move || {
+                    let watch = DeathWatch { own, died };
+                    let result = partition.run();
+                    if result.is_ok() {
+                        std::mem::forget(watch);
+                    }
+                    result
+                })
+                .map_err(Fatal::Thread)?;
+            threads.push((own, thread));
+        }
+        Ok(Self {
+            handle: Handle { shared },
+            threads,
+            fatal,
+            recovery,
+            _lock: lock,
+        })
+    }
+
+    /// The way in.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// What was found when the directory was opened.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Waits until a partition dies, which it should not.
+    pub async fn died(&mut self) {
+        // The sender lives in the threads: if all are gone, one has died too.
+        self.fatal.recv().await;
+    }
+
+    /// Stops: no new work; attempts get `grace` to record what they have.
+    ///
+    /// # Errors
+    /// The reason, if a partition had died or could not write its tables.
+    pub async fn shutdown(self, grace: Duration) -> Result<(), Fatal> {
+        let shared = &self.handle.shared;
+        shared.draining.store(true, Ordering::Relaxed);
+        for inbox in &shared.inboxes {
+            inbox.push(Wakeup::Drain);
+        }
+        let until = Instant::now() + grace;
+        while Instant::now() < until && self.running().await > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for inbox in &shared.inboxes {
+            inbox.push(Wakeup::Stop);
+        }
+        let (done, stopped) = oneshot::channel();
+        std::thread::spawn(move || {
+            let mut result = Ok(());
+            for (own, thread) in self.threads {
+                let ended = thread.join().unwrap_or(Err(Fatal::Panicked(own)));
+                result = result.and(ended);
+            }
+            // Whoever waits for this is still there.
+            drop(done.send(result));
+        });
+        stopped.await.unwrap_or(Ok(()))
+    }
+
+    async fn running(&self) -> usize {
+        let mut running = 0;
+        for inbox in &self.handle.shared.inboxes {
+            let (reply, heard) = oneshot::channel();
+            inbox.push(Wakeup::Running(reply));
+            running += heard.await.unwrap_or(0);
+        }
+        running
+    }
+}
+
+/// Tells the node when a partition's thread ends in any way but the right one.
+struct DeathWatch {
+    own: u16,
+    died: mpsc::UnboundedSender<u16>,
+}
+
+impl Drop for DeathWatch {
+    fn drop(&mut self) {
+        // The node may be gone.
+        drop(self.died.send(self.own));
+    }
+}
+
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let path = directory.join("lock");
+    let failed = |source| OpenError::Directory {
+        path: path.clone(),
+        source,
+    };
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// What was fixed when the directory was made; fixes it for a new one.
+/// `asked` is 0 for whatever there is.
+fn identify(directory: &Path, asked: u16) -> Result<u16, OpenError> {
+    let path = directory.join("latchwork.json");
+    let failed = |source| OpenError::Directory {
+        path: path.clone(),
+        source,
+    };
+    let format = |reason: String| OpenError::Format {
+        path: path.clone(),
+        reason,
+    };
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let identity: Identity =
+                serde_json::from_slice(&bytes).map_err(|error| format(error.to_string()))?;
+            if identity.format != FORMAT {
+                return Err(format(format!(
+                    "it has format {}, this version knows {FORMAT}",
+                    identity.format
+                )));
+            }
+            if identity.partitions == 0 {
+                return Err(format("it has no partitions".into()));
+            }
+            if asked != 0 && asked != identity.partitions {
+                return Err(OpenError::Partitions {
+                    found: identity.partitions,
+                    asked,
+                });
+            }
+            Ok(identity.partitions)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if directory.join("log").exists() {
+                return Err(format(
+                    "the file is missing but there is a log; restore it from a copy".into(),
+                ));
+            }
+            let identity = Identity {
+                format: FORMAT,
+                partitions: asked.max(1),
+            };
+            let bytes = serde_json::to_vec_pretty(&identity)
+                .map_err(|error| format(error.to_string()))?;
+            let temporary = directory.join("latchwork.json.new");
+            fs::write(&temporary, bytes).map_err(failed)?;
+            File::open(&temporary).and_then(|file| file.sync_all()).map_err(failed)?;
+            fs::rename(&temporary, &path).map_err(failed)?;
+            File::open(directory).and_then(|file| file.sync_all()).map_err(failed)?;
+            Ok(identity.partitions)
+        }
+        Err(source) => Err(failed(source)),
+    }
+}
+
+/// Applies what the log has and the tables lack.
+fn recover<S: Store>(
+    path: &Path,
+    store: S,
+    world: Arc<World>,
+    rim: &tokio::runtime::Handle,
+    slots: usize,
+    recovery: &mut Recovery,
+) -> Result<Loop<S>, Fatal> {
+    let (log, found) = FileLog::open(
+        path,
+        FileLogOptions {
+            partition: world.shared.topology.own,
+            ..FileLogOptions::default()
+        },
+    )?;
+    recovery.cut.extend(found.cut.map(|cut| cut.to_string()));
+    let engine = Partition::new(world.shared.topology);
+    let mut tables = Tables::open(store)?;
+    let stamp = Stamp::default();
+    for record in log.read(tables.applied() + 1)? {
+        let (lsn, bytes) = record?;
+        let record = Record::decode(bytes).map_err(|source| Fatal::Decode { lsn, source })?;
+        stamp.see(record.time);
+        let transition = engine.apply(&tables, record)?;
+        tables.commit(lsn, transition.writes)?;
+        recovery.replayed += 1;
+    }
+    let partition = Loop {
+        engine,
+        log: Box::new(log),
+        tables,
+        inbox: world.inbox.clone(),
+        shared: world.shared.clone(),
+        clock: world.clock.clone(),
+        stamp,
+        invoker: Invoker::new(world, rim.clone(), slots),
+        waiters: Waiters::default(),
+        timers: Timers::default(),
+        batch: Batch::new(),
+        unsealed_since: Some(Instant::now()),
+    };
+    if partition.shared.topology.own == 0 {
+        partition.load_registry()?;
+    }
+    Ok(partition)
+}

@@ -1,0 +1,230 @@
+//! One partition, driven.
+//!
+//! ```text
+//!   inbox ──Command──▶ log.append(batch), durable ──Record──▶ engine.apply
+//!     ▲                                                            │ Transition
+//!     └─── whatever comes of them ◀─── perform(effects) ◀─── tables.commit
+//! ```
+//!
+//! Start at [`Loop::run`]. One OS thread, no async, no lock: whatever has arrived during
+//! one turn is the batch of the next, so group commit comes by itself. Nothing here
+//! decides; deciding is the engine's.
+
+use crate::clock::{Clock, Stamp};
+use crate::handle::{Ending, OutputState, Shared};
+use crate::inbox::{Inbox, ReplyTo, Wakeup};
+use crate::invoker::Invoker;
+use crate::node::Fatal;
+use crate::timers::Timers;
+use crate::waiters::Waiters;
+use latchwork_engine::table::invocation::Status;
+use latchwork_engine::{
+    Command, Effect, FireTimers, InvocationId, Partition, Record, Transition, read,
+};
+use latchwork_storage::{Batch, Log, Store, Tables};
+use prost::Message;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Longest sleep of the loop; it wakes to give the tables to disk.
+const IDLE: Duration = Duration::from_secs(1);
+/// The tables are sealed and written out when they hold this much in memory …
+const SEAL_BYTES: usize = 8 << 20;
+/// … or when the oldest of it is this old: what a restart must replay stays short.
+const SEAL_AGE: Duration = Duration::from_secs(2);
+
+/// All that one partition's thread owns.
+pub(crate) struct Loop<S: Store> {
+    pub(crate) engine: Partition,
+    pub(crate) log: Box<dyn Log>,
+    pub(crate) tables: Tables<S>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) stamp: Stamp,
+    pub(crate) invoker: Invoker,
+    pub(crate) waiters: Waiters,
+    pub(crate) timers: Timers,
+    pub(crate) batch: Batch,
+    /// When the oldest write that is not sealed was made.
+    pub(crate) unsealed_since: Option<Instant>,
+}
+
+/// A proposal of this turn.
+struct Proposal {
+    record: Record,
+    reply: ReplyTo,
+}
+
+impl<S: Store> Loop<S> {
+    /// Runs until it is told to stop, or must.
+    pub(crate) fn run(mut self) -> Result<(), Fatal> {
+        let result = self.turns();
+        self.inbox.close();
+        self.waiters.close();
+        self.invoker.abort_all();
+        result?;
+        self.tables.close().map_err(Fatal::from)
+    }
+
+    fn turns(&mut self) -> Result<(), Fatal> {
+        for effect in self.engine.outstanding(&self.tables)? {
+            self.perform(effect, &mut ReplyTo::Nobody)?;
+        }
+        let mut arrived = Vec::new();
+        let mut proposals = Vec::new();
+        loop {
+            let now = self.stamp.now(&*self.clock);
+            let limit = self.timers.sleep(now, IDLE);
+            self.inbox.take(&mut arrived, limit);
+            let now = self.stamp.now(&*self.clock);
+            let mut questions = Vec::new();
+            let mut stop = false;
+            for wakeup in arrived.drain(..) {
+                match wakeup {
+                    Wakeup::Propose { command, reply, .. } => proposals.push(Proposal {
+                        record: Record {
+                            time: now,
+                            command: Some(*command),
+                        },
+                        reply,
+                    }),
+                    Wakeup::Stop => stop = true,
+                    question => questions.push(question),
+                }
+            }
+            let due = self.timers.due(&self.tables, now)?;
+            if !due.is_empty() {
+                proposals.push(Proposal {
+                    record: Record {
+                        time: now,
+                        command: Some(Command::FireTimers(FireTimers { timers: due })),
+                    },
+                    reply: ReplyTo::Nobody,
+                });
+            }
+            self.append(&proposals)?;
+            self.apply(&mut proposals)?;
+            for question in questions {
+                self.answer(question)?;
+            }
+            self.invoker.admit(&self.tables)?;
+            self.keep_house()?;
+            if stop {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes the batch durable.
+    fn append(&mut self, proposals: &[Proposal]) -> Result<(), Fatal> {
+        if proposals.is_empty() {
+            return Ok(());
+        }
+        self.batch.clear();
+        for proposal in proposals {
+            self.batch.push(|buffer| proposal.record.encode(buffer))?;
+        }
+        let tail = self.log.tail();
+        self.log.append(&mut self.batch, tail)?;
+        Ok(())
+    }
+
+    /// Applies what is durable, and then performs what follows from it.
+    fn apply(&mut self, proposals: &mut Vec<Proposal>) -> Result<(), Fatal> {
+        let mut lsn = self.log.tail() - proposals.len() as u64;
+        let mut owed = Vec::with_capacity(proposals.len());
+        for Proposal { record, reply } in proposals.drain(..) {
+            if let Some(Command::Progress(progress)) = &record.command
+                && progress.end.is_some()
+            {
+                self.invoker.ended(&progress.id, progress.epoch);
+            }
+            let Transition { writes, effects } = self.engine.apply(&self.tables, record)?;
+            self.tables.commit(lsn, writes)?;
+            lsn += 1;
+            owed.push((effects, reply));
+        }
+        if !owed.is_empty() {
+            self.unsealed_since.get_or_insert_with(Instant::now);
+        }
+        for (effects, mut reply) in owed {
+            for effect in effects {
+                self.perform(effect, &mut reply)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Effect to doing: one line each.
+    fn perform(&mut self, effect: Effect, reply: &mut ReplyTo) -> Result<(), Fatal> {
+        match effect {
+            Effect::Run { id, epoch } => self.invoker.ready(id, epoch),
+            Effect::Abort { id, epoch } => self.invoker.abort(&id, epoch),
+            Effect::Notify {
+                id,
+                index,
+                notification,
+                proposed,
+            } => self.invoker.notify(&id, index, notification, proposed),
+            Effect::Acknowledge { id, command } => self.invoker.acknowledge(&id, command),
+            Effect::Completed { id, outcome } => self.waiters.completed(&id, &outcome),
+            Effect::Arm { time } => self.timers.arm(time),
+            Effect::Deliver {
+                to,
+                sequence,
+                message,
+            } => self.deliver(to, sequence, message),
+            Effect::ConfirmDelivery { to, up_to } => self.confirm(to, up_to),
+            Effect::RegistryChanged => self.load_registry()?,
+            Effect::Reply(answer) => self.reply(answer, std::mem::replace(reply, ReplyTo::Nobody))?,
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, question: Wakeup) -> Result<(), Fatal> {
+        match question {
+            Wakeup::Attach(id, asker) => match self.output(&id)? {
+                // Whoever asked may have gone away, here and below.
+                OutputState::Unknown => drop(asker.send(None)),
+                OutputState::Ready(ending) => drop(asker.send(Some(ending))),
+                OutputState::Pending(_) => self.waiters.attach(id, asker),
+            },
+            Wakeup::Output(id, asker) => drop(asker.send(self.output(&id)?)),
+            Wakeup::Read(read) => read(&self.tables),
+            Wakeup::AttemptLost(id, epoch) => self.invoker.lost(&id, epoch, &self.tables)?,
+            Wakeup::Drain => self.invoker.drain(),
+            Wakeup::Propose { .. } | Wakeup::Stop => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) fn output(&self, id: &InvocationId) -> Result<OutputState, Fatal> {
+        let Some(row) = read::invocation(&self.tables, id)? else {
+            return Ok(OutputState::Unknown);
+        };
+        Ok(match read::outcome(&self.tables, id, &row)? {
+            Some(outcome) => OutputState::Ready(Ending {
+                outcome,
+                expires_at: row.expires_at(),
+            }),
+            None => OutputState::Pending(Status::try_from(row.status).unwrap_or(Status::Running)),
+        })
+    }
+
+    /// Gives the tables to disk now and then, and drops what the log then holds in vain.
+    fn keep_house(&mut self) -> Result<(), Fatal> {
+        let old = self
+            .unsealed_since
+            .is_some_and(|since| since.elapsed() >= SEAL_AGE);
+        if old || self.tables.active_bytes() >= SEAL_BYTES {
+            self.tables.seal()?;
+            self.unsealed_since = None;
+        }
+        let persisted = self.tables.persisted();
+        if persisted > 0 {
+            self.log.trim(persisted)?;
+        }
+        Ok(())
+    }
+}
