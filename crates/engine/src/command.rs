@@ -17,10 +17,7 @@ pub struct Record {
     #[prost(uint64, tag = "1")]
     pub time: u64,
     /// What is asked.
-    #[prost(
-        oneof = "Command",
-        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10"
-    )]
+    #[prost(oneof = "Command", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub command: Option<Command>,
 }
 

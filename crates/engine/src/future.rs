@@ -154,17 +154,11 @@ impl Future {
         let done = self.succeeded + self.failed + self.either > 0;
         Ok(match self.combinator() {
             Combinator::Unknown => done.then_some(Settlement::Either),
-            Combinator::FirstCompleted => done.then(|| {
-                // Several children can be done at once only in one fold, where they
-                // share the notification, or nested with different outcomes.
-                if self.either > before.2 {
-                    Settlement::Either
-                } else if self.failed > before.1 {
-                    Settlement::Failed
-                } else {
-                    Settlement::Succeeded
-                }
-            }),
+            // Several children can be done at once only in one fold, where they share the
+            // notification, or nested with different outcomes.
+            Combinator::FirstCompleted if self.either > before.2 => Some(Settlement::Either),
+            Combinator::FirstCompleted if self.failed > before.1 => Some(Settlement::Failed),
+            Combinator::FirstCompleted => done.then_some(Settlement::Succeeded),
             Combinator::AllCompleted => (pending == 0).then_some(Settlement::Succeeded),
             _ if self.either > 0 => return Err(WakeNow),
             Combinator::FirstSucceededOrAllFailed => {

@@ -15,12 +15,15 @@
 //! changes a decision arrive with the record.
 
 mod apply;
+pub mod check;
 mod command;
 mod effect;
 mod future;
 mod id;
 mod partition;
 pub mod read;
+#[cfg(test)]
+mod script;
 mod transition;
 mod value;
 mod view;

@@ -8,7 +8,7 @@ use crate::id::{InvocationId, Topology};
 use crate::table::invocation::{self, Invocation};
 use crate::table::outbox::{self, Counter};
 use crate::table::timer::{TimerKey, TimerKind};
-use crate::view::{View, Rows};
+use crate::view::{Rows, View};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -123,15 +123,26 @@ impl<'a> Apply<'a> {
         self.put_row(invocation::key(id), row);
     }
 
-    /// Sets a timer and asks the shell to look at it when it is due.
-    pub(crate) fn arm(&mut self, time: u64, id: InvocationId, kind: TimerKind, number: u32) {
+    /// Sets a timer of the invocation created at `created_at`, and asks the shell to look
+    /// at it when it is due.
+    pub(crate) fn arm(
+        &mut self,
+        time: u64,
+        id: InvocationId,
+        created_at: u64,
+        kind: TimerKind,
+        number: u32,
+    ) {
         let timer = TimerKey {
             time,
             id,
             kind: kind as i32,
             number,
         };
-        self.put(timer.key(), Bytes::new());
+        self.put(
+            timer.key(),
+            Bytes::copy_from_slice(&created_at.to_be_bytes()),
+        );
         self.effect(Effect::Arm { time });
     }
 

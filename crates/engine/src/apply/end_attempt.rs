@@ -48,7 +48,10 @@ impl Apply<'_> {
         row.policy_attempts = 0;
         let mut future = suspended.future;
         let mut woken = future.is_done();
-        for (index, entry) in read::journal(self, &id, row.journal_len)?.iter().enumerate() {
+        for (index, entry) in read::journal(self, &id, row.journal_len)?
+            .iter()
+            .enumerate()
+        {
             let Some(Body::Notification(notification)) = &entry.body else {
                 continue;
             };
@@ -90,7 +93,7 @@ impl Apply<'_> {
             Some(Next::RetryAt(time)) => {
                 self.stop(&id, &mut row, Status::BackingOff);
                 row.next_retry_at = Some(time);
-                self.arm(time, id, TimerKind::Retry, row.epoch);
+                self.arm(time, id, row.created_at, TimerKind::Retry, row.epoch);
             }
             Some(Next::Pause(_)) | None => self.stop(&id, &mut row, Status::Paused),
         }

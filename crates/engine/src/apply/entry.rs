@@ -109,7 +109,7 @@ impl Apply<'_> {
                     self.notify(id, row, identity, Answer::Void(true));
                 } else {
                     let time = sleep.wake_up_time;
-                    self.arm(time, id, TimerKind::Sleep, sleep.completion);
+                    self.arm(time, id, row.created_at, TimerKind::Sleep, sleep.completion);
                 }
             }
             Op::Call(call) => {

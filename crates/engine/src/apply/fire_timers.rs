@@ -12,19 +12,24 @@ impl Apply<'_> {
     pub(crate) fn fire_timers(&mut self, due: FireTimers) -> Result<(), Halt> {
         for timer in due.timers {
             let key = timer.key();
-            if self.get(&key)?.is_some() {
+            if let Some(created_at) = self.get(&key)? {
                 self.delete(key);
-                self.fire(timer)?;
+                self.fire(timer, &created_at)?;
             }
         }
         Ok(())
     }
 
-    fn fire(&mut self, timer: TimerKey) -> Result<(), Halt> {
+    /// Ids that are derived from a key can come again after they were forgotten; what an
+    /// earlier bearer left behind must not wake the later one.
+    fn fire(&mut self, timer: TimerKey, created_at: &[u8]) -> Result<(), Halt> {
         let id = timer.id;
         let Some(mut row) = self.invocation(&id)? else {
             return Ok(());
         };
+        if row.created_at.to_be_bytes() != created_at {
+            return Ok(());
+        }
         match (timer.kind(), row.status()) {
             (TimerKind::Start, Status::Scheduled) => self.admit(id, &mut row)?,
             (TimerKind::Sleep, _) if row.in_flight() => {

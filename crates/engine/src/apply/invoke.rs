@@ -45,7 +45,7 @@ impl Apply<'_> {
         match row.execution_time {
             Some(time) if time > self.now => {
                 row.status = Status::Scheduled.into();
-                self.arm(time, id, TimerKind::Start, 0);
+                self.arm(time, id, row.created_at, TimerKind::Start, 0);
             }
             _ => self.admit(id, &mut row)?,
         }

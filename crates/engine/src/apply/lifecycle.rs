@@ -200,12 +200,11 @@ impl Apply<'_> {
         }
         let now = self.now;
         let forget_at = now.saturating_add(row.completion_retention_ms);
-        self.arm(forget_at, id, TimerKind::Forget, 0);
+        self.arm(forget_at, id, row.created_at, TimerKind::Forget, 0);
         if row.journal_retention_ms == 0 {
             self.drop_journal(&id, &mut row)?;
-        } else if row.journal_retention_ms < row.completion_retention_ms {
-            let drop_at = now.saturating_add(row.journal_retention_ms);
-            self.arm(drop_at, id, TimerKind::DropJournal, 0);
+        } else if let Some(drop_at) = row.drops_journal_at() {
+            self.arm(drop_at, id, row.created_at, TimerKind::DropJournal, 0);
         }
         self.save(&id, &mut row);
         Ok(())
@@ -214,6 +213,9 @@ impl Apply<'_> {
     /// Forgets a completed invocation, and what lives only as long as it.
     pub(super) fn forget(&mut self, id: InvocationId, row: &Invocation) -> Result<(), Halt> {
         self.delete(invocation::key(&id));
+        if let Some(time) = row.drops_journal_at() {
+            self.disarm(time, id, TimerKind::DropJournal, 0);
+        }
         for index in 0..row.journal_len {
             self.delete(journal::key(&id, index));
         }
@@ -239,6 +241,9 @@ impl Apply<'_> {
             if Some(index) != row.output_index {
                 self.delete(journal::key(id, index));
             }
+        }
+        if let Some(time) = row.drops_journal_at() {
+            self.disarm(time, *id, TimerKind::DropJournal, 0);
         }
         row.journal_dropped = true;
         Ok(())

@@ -3,6 +3,7 @@
 use crate::Halt;
 use crate::command::Restart;
 use crate::effect::Reply;
+use crate::id::InvocationId;
 use crate::read;
 use crate::table::invocation::{Invocation, Status};
 use crate::table::journal::{Body, JournalEntry};
@@ -18,6 +19,10 @@ impl Apply<'_> {
     }
 
     fn restarted(&mut self, restart: Restart) -> Result<Reply, Halt> {
+        if self.invocation(&restart.id)?.is_some() {
+            // The same wish, proposed twice.
+            return Ok(accepted(restart.id, true));
+        }
         let Some(old) = self.invocation(&restart.from)? else {
             return Ok(Reply::NotFound);
         };
@@ -48,15 +53,23 @@ impl Apply<'_> {
             ..Invocation::default()
         };
         for body in kept {
-            self.append(&id, &mut row, body);
+            let is_output = matches!(&body, Body::Command(command) if command.settled.is_some());
+            let index = self.append(&id, &mut row, body);
+            if is_output {
+                row.output_index = Some(index);
+            }
         }
         self.admit(id, &mut row)?;
         self.save(&id, &mut row);
-        Ok(Reply::Accepted {
-            id,
-            existed: false,
-            execution_time: None,
-        })
+        Ok(accepted(id, false))
+    }
+}
+
+fn accepted(id: InvocationId, existed: bool) -> Reply {
+    Reply::Accepted {
+        id,
+        existed,
+        execution_time: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who holds the key of an object, and who waits for it.
 
-use super::{Address, end_of, key_at, number};
+use super::{Address, end_of, key_at, number, whole};
 use crate::command::PatchState;
 use crate::id::InvocationId;
 use bytes::{BufMut, Bytes};
@@ -43,6 +43,16 @@ pub fn lock_key(address: &Address) -> Bytes {
     key_at(number::LOCK, address, 0).freeze()
 }
 
+/// Range of all locks.
+pub fn all_locks() -> (Bytes, Bytes) {
+    whole(number::LOCK)
+}
+
+/// The object in a key of the table of locks.
+pub fn parse_lock_key(key: &[u8]) -> Option<Address> {
+    Address::take(key.get(1..)?).map(|(address, _)| address)
+}
+
 /// Key of one that waits.
 pub fn key(address: &Address, sequence: u64) -> Bytes {
     let mut key = key_at(number::INBOX, address, 8);
@@ -57,7 +67,19 @@ pub fn all_of(address: &Address) -> (Bytes, Bytes) {
     (prefix, end)
 }
 
+/// Range of all that wait for any key.
+pub fn all() -> (Bytes, Bytes) {
+    whole(number::INBOX)
+}
+
+/// The object and the sequence in a key of this table.
+pub fn parse_key(key: &[u8]) -> Option<(Address, u64)> {
+    let (address, rest) = Address::take(key.get(1..)?)?;
+    Some((address, u64::from_be_bytes(rest.try_into().ok()?)))
+}
+
 /// The sequence in a key of this table.
 pub fn parse_sequence(key: &[u8]) -> Option<u64> {
-    key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+    key.last_chunk::<8>()
+        .map(|bytes| u64::from_be_bytes(*bytes))
 }

@@ -129,6 +129,16 @@ impl Invocation {
                 .saturating_add(self.completion_retention_ms),
         )
     }
+
+    /// When its journal is dropped; absent: it is not over, has none any more, or keeps it
+    /// as long as its result.
+    pub fn drops_journal_at(&self) -> Option<u64> {
+        let keeps = self.journal_retention_ms;
+        let is_due = keeps > 0 && keeps < self.completion_retention_ms && !self.journal_dropped;
+        self.completed_at
+            .filter(|_| is_due)
+            .map(|at| at.saturating_add(keeps))
+    }
 }
 
 /// Key of an invocation's row.

@@ -12,7 +12,7 @@
 //! | 5 | inbox | address, sequence | who waits, in order |
 //! | 6 | state | address, state key | bytes |
 //! | 7 | promise | address, name | value or who waits |
-//! | 8 | timer | time, id, kind, completion | nothing |
+//! | 8 | timer | time, id, kind, completion | when its invocation was created |
 //! | 9 | outbox | receiver, sequence | message |
 //! | 10 | outbox counter | receiver | last sequence sent |
 //! | 11 | dedup | sender | last sequence received |
@@ -127,8 +127,7 @@ fn key_of(number: u8, id: &InvocationId, room: usize) -> BytesMut {
 }
 
 fn key_at(number: u8, address: &Address, room: usize) -> BytesMut {
-    let mut key =
-        BytesMut::with_capacity(16 + address.service.len() + address.key.len() + room);
+    let mut key = BytesMut::with_capacity(16 + address.service.len() + address.key.len() + room);
     key.put_u8(number);
     address.put(&mut key);
     key

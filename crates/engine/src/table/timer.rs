@@ -1,4 +1,5 @@
-//! Timers, in the order in which they are due. The row is the key alone.
+//! Timers, in the order in which they are due. The value is the time, 8 bytes, at which
+//! the invocation that set it was created.
 
 use super::{number, take_id, whole};
 use crate::id::InvocationId;

@@ -1,0 +1,116 @@
+//! Objects: one at a time for each key, in the order of arrival.
+
+use super::check;
+use expect_test::expect;
+
+#[test]
+fn a_key_goes_from_one_to_the_next_in_order() {
+    check(
+        "invoke O:k/a as i1 | invoke O:k/b as i2 | invoke O:k/c as i3 \
+         | invoke O:other/a as i4 | invoke O:k/~look as i5 | end i1 | end i2 | end i3 \
+         | rows",
+        expect![[r#"
+            invoke O:k/a as i1 => run i1@1, accepted i1
+            invoke O:k/b as i2 => accepted i2
+            invoke O:k/c as i3 => accepted i3
+            invoke O:other/a as i4 => run i4@1, accepted i4
+            invoke O:k/~look as i5 => run i5@1, accepted i5
+            end i1 => done i1=, run i2@1, arm 24h
+            end i2 => done i2=, run i3@1, arm 24h
+            end i3 => done i3=, arm 24h
+            rows => 16
+        "#]],
+    );
+}
+
+#[test]
+fn one_that_is_delayed_queues_when_it_is_due() {
+    check(
+        "invoke O:k/a as i1 in 10s | invoke O:k/b as i2 | invoke O:k/c as i3 in 5s | fire \
+         | fire | end i2 | end i3 | end i1",
+        expect![[r#"
+            invoke O:k/a as i1 in 10s => arm 10s, accepted i1
+            invoke O:k/b as i2 => run i2@1, accepted i2
+            invoke O:k/c as i3 in 5s => arm 5s, accepted i3
+            fire => at 5s
+            fire => at 10s
+            end i2 => done i2=, run i3@1, arm 86410s
+            end i3 => done i3=, run i1@1, arm 86410s
+            end i1 => done i1=, arm 86410s
+        "#]],
+    );
+}
+
+#[test]
+fn one_that_leaves_the_queue_is_skipped() {
+    check(
+        "invoke O:k/a as i1 | invoke O:k/b as i2 | invoke O:k/c as i3 | cancel i2 | kill i3 \
+         | invoke O:k/d as i4 | end i1 | show i4",
+        expect![[r#"
+            invoke O:k/a as i1 => run i1@1, accepted i1
+            invoke O:k/b as i2 => accepted i2
+            invoke O:k/c as i3 => accepted i3
+            cancel i2 => done i2=409 canceled, arm 24h, reply Done
+            kill i3 => done i3=409 killed, arm 24h, reply Done
+            invoke O:k/d as i4 => accepted i4
+            end i1 => done i1=, run i4@1, arm 24h
+            show i4 => i4@1 Running 1 entries
+        "#]],
+    );
+}
+
+#[test]
+fn a_holder_keeps_its_key_while_it_waits() {
+    check(
+        "invoke O:k/a as i1 | invoke O:k/b as i2 | entry i1 sleep 5s #1 \
+         | suspend i1 on 1 !1 | show i2 | fire | error i1 pause | show i2 | kill i1",
+        expect![[r#"
+            invoke O:k/a as i1 => run i1@1, accepted i1
+            invoke O:k/b as i2 => accepted i2
+            entry i1 sleep 5s #1 => arm 5s
+            suspend i1 on 1 !1
+            show i2 => i2@0 Inboxed 1 entries
+            fire => at 5s, run i1@2
+            error i1 pause
+            show i2 => i2@0 Inboxed 1 entries
+            kill i1 => done i1=409 killed, run i2@1, arm 86405s, reply Done
+        "#]],
+    );
+}
+
+#[test]
+fn new_state_waits_behind_those_who_wait() {
+    check(
+        "invoke O:k/a as i1 | entry i1 set x 1 | invoke O:k/b as i2 | patch O:k y=2 z=3 \
+         | invoke O:k/c as i3 | end i1 | state O:k | end i2 | state O:k | end i3 \
+         | patch O:k x=9 | state O:k",
+        expect![[r#"
+            invoke O:k/a as i1 => run i1@1, accepted i1
+            entry i1 set x 1
+            invoke O:k/b as i2 => accepted i2
+            patch O:k y=2 z=3 => reply Done
+            invoke O:k/c as i3 => accepted i3
+            end i1 => done i1=, run i2@1, arm 24h
+            state O:k => x=1
+            end i2 => done i2=, run i3@1, arm 24h
+            state O:k => y=2, z=3
+            end i3 => done i3=, arm 24h
+            patch O:k x=9 => reply Done
+            state O:k => x=9
+        "#]],
+    );
+}
+
+#[test]
+fn a_patch_at_the_end_of_a_queue_frees_the_key() {
+    check(
+        "invoke O:k/a as i1 | patch O:k x=1 | end i1 | state O:k | invoke O:k/b as i2",
+        expect![[r#"
+            invoke O:k/a as i1 => run i1@1, accepted i1
+            patch O:k x=1 => reply Done
+            end i1 => done i1=, arm 24h
+            state O:k => x=1
+            invoke O:k/b as i2 => run i2@1, accepted i2
+        "#]],
+    );
+}
