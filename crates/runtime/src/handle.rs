@@ -20,6 +20,7 @@ pub struct Handle {
 }
 
 pub(crate) struct Shared {
+    /// How keys are divided; `own` is of no account here.
     pub(crate) topology: Topology,
     pub(crate) inboxes: Vec<Arc<Inbox>>,
     pub(crate) registry: ArcSwap<Registry>,
@@ -109,8 +110,7 @@ impl Handle {
     /// If the server is stopping.
     pub async fn attach(&self, id: InvocationId) -> Result<Option<Ending>, AskError> {
         let (reply, heard) = oneshot::channel();
-        self.inbox(id.partition_key)
-            .push(Wakeup::Attach(id, reply));
+        self.inbox(id.partition_key).push(Wakeup::Attach(id, reply));
         heard.await.map_err(|_| AskError::Stopping)
     }
 
@@ -120,8 +120,7 @@ impl Handle {
     /// If the server is stopping.
     pub async fn output(&self, id: InvocationId) -> Result<OutputState, AskError> {
         let (reply, heard) = oneshot::channel();
-        self.inbox(id.partition_key)
-            .push(Wakeup::Output(id, reply));
+        self.inbox(id.partition_key).push(Wakeup::Output(id, reply));
         heard.await.map_err(|_| AskError::Stopping)
     }
 
@@ -274,8 +273,5 @@ pub(crate) fn propose(command: Command, reply: ReplyTo) -> Wakeup {
 
 /// 24 random bytes: an id that nobody else has.
 pub fn random_id() -> [u8; 24] {
-    let mut bytes = [0; 24];
-    // Without the system's random source there is no safe way to go on.
-    getrandom::fill(&mut bytes).expect("the system's random source answers");
-    bytes
+    rand::random()
 }

@@ -14,6 +14,9 @@ use crate::handle::{CallEnd, Ending, OutputState};
 /// Bytes of proposals that may wait; beyond that, callers are refused.
 const BYTES_MAX: usize = 64 << 20;
 
+/// Reads the tables between two turns.
+pub(crate) type Reading = Box<dyn FnOnce(&dyn View) + Send>;
+
 /// What wakes the loop.
 pub(crate) enum Wakeup {
     /// Something to append.
@@ -27,9 +30,11 @@ pub(crate) enum Wakeup {
     /// Somebody wants to know how an invocation stands.
     Output(InvocationId, oneshot::Sender<OutputState>),
     /// Somebody wants to read the tables.
-    Read(Box<dyn FnOnce(&dyn View) + Send>),
+    Read(Reading),
     /// An attempt is gone without having said how it ended.
     AttemptLost(InvocationId, u32),
+    /// Somebody wants to know how many attempts run.
+    Running(oneshot::Sender<usize>),
     /// Start nothing more, and ask what runs to come to an end.
     Drain,
     /// Stop, whatever still runs.

@@ -1,1 +1,30 @@
-//! runtime
+//! The shell around the engine: drives partitions, runs attempts, retries. No sockets.
+//!
+//! ```text
+//!   Handle ──▶ inbox ──▶ partition (one thread each: log, engine, tables) ──▶ invoker
+//!                ▲                                                               │
+//!                └──────────────── Progress ◀── attempt ⇄ session ⇄ Transport ◀──┘
+//! ```
+//!
+//! Comes in: questions and commands through [`Handle`]. Goes out: requests through the
+//! [`transport::Transport`] that the embedder brings. Start at [`Node::open`], then
+//! `partition.rs`.
+//!
+//! Absent on purpose: HTTP, JSON for people, settings files. Those are the server's.
+
+mod clock;
+mod handle;
+mod inbox;
+mod invoker;
+mod node;
+mod partition;
+mod perform;
+mod timers;
+mod waiters;
+
+pub mod registry;
+pub mod transport;
+
+pub use clock::{Clock, SystemClock};
+pub use handle::{AskError, CallEnd, Ending, Handle, OutputState, random_id};
+pub use node::{Fatal, Node, NodeOptions, OpenError, Recovery};

@@ -105,7 +105,9 @@ pub enum Fatal {
     #[error("a record cannot be encoded: {0}")]
     Encode(#[from] prost::EncodeError),
     /// A record of the log cannot be read.
-    #[error("record {lsn} of the log cannot be decoded: {source}. Was it written by a newer version?")]
+    #[error(
+        "record {lsn} of the log cannot be decoded: {source}. Was it written by a newer version?"
+    )]
     Decode {
         /// Which.
         lsn: Lsn,
@@ -177,10 +179,7 @@ impl Node {
         let disk = DiskStore::open(&directory.join("tables"), partitions, options.cache_bytes)
             .map_err(Fatal::from)?;
         let shared = Arc::new(Shared {
-            topology: Topology {
-                partitions,
-                own: 0,
-            },
+            topology: Topology { partitions, own: 0 },
             inboxes: (0..partitions).map(|_| Arc::default()).collect(),
             registry: ArcSwap::from_pointee(Registry::default()),
             registering: tokio::sync::Mutex::new(()),
@@ -191,7 +190,6 @@ impl Node {
         let mut loops = Vec::new();
         for (own, store) in disk.into_iter().enumerate() {
             let own = own as u16;
-            let shared = Arc::new(Shared::of(&shared, own));
             let world = Arc::new(World {
                 shared: shared.clone(),
                 inbox: shared.inboxes[usize::from(own)].clone(),
@@ -199,17 +197,26 @@ impl Node {
                 clock: clock.clone(),
             });
             let path = directory.join("log").join(own.to_string());
-            loops.push(recover(&path, store, world, rim, slots, &mut recovery)?);
+            loops.push(recover(
+                &path,
+                own,
+                store,
+                world,
+                rim,
+                slots,
+                &mut recovery,
+            )?);
         }
         let (died, fatal) = mpsc::unbounded_channel();
         let mut threads = Vec::new();
         for partition in loops {
-            let own = partition.shared.topology.own;
+            let own = partition.own;
             let died = died.clone();
+            let inbox = partition.inbox.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("partition-{own}"))
                 .spawn(move || {
-                    let watch = DeathWatch { own, died };
+                    let watch = DeathWatch { own, inbox, died };
                     let result = partition.run();
                     if result.is_ok() {
                         std::mem::forget(watch);
@@ -288,13 +295,16 @@ impl Node {
 /// Tells the node when a partition's thread ends in any way but the right one.
 struct DeathWatch {
     own: u16,
+    inbox: Arc<Inbox>,
     died: mpsc::UnboundedSender<u16>,
 }
 
 impl Drop for DeathWatch {
     fn drop(&mut self) {
+        // After a panic nobody else would tell those who wait, or still ask.
+        self.inbox.close();
         // The node may be gone.
-        drop(self.died.send(self.own));
+        let _ = self.died.send(self.own);
     }
 }
 
@@ -359,13 +369,17 @@ fn identify(directory: &Path, asked: u16) -> Result<u16, OpenError> {
                 format: FORMAT,
                 partitions: asked.max(1),
             };
-            let bytes = serde_json::to_vec_pretty(&identity)
-                .map_err(|error| format(error.to_string()))?;
+            let bytes =
+                serde_json::to_vec_pretty(&identity).map_err(|error| format(error.to_string()))?;
             let temporary = directory.join("latchwork.json.new");
             fs::write(&temporary, bytes).map_err(failed)?;
-            File::open(&temporary).and_then(|file| file.sync_all()).map_err(failed)?;
+            File::open(&temporary)
+                .and_then(|file| file.sync_all())
+                .map_err(failed)?;
             fs::rename(&temporary, &path).map_err(failed)?;
-            File::open(directory).and_then(|file| file.sync_all()).map_err(failed)?;
+            File::open(directory)
+                .and_then(|file| file.sync_all())
+                .map_err(failed)?;
             Ok(identity.partitions)
         }
         Err(source) => Err(failed(source)),
@@ -375,6 +389,7 @@ fn identify(directory: &Path, asked: u16) -> Result<u16, OpenError> {
 /// Applies what the log has and the tables lack.
 fn recover<S: Store>(
     path: &Path,
+    own: u16,
     store: S,
     world: Arc<World>,
     rim: &tokio::runtime::Handle,
@@ -384,12 +399,15 @@ fn recover<S: Store>(
     let (log, found) = FileLog::open(
         path,
         FileLogOptions {
-            partition: world.shared.topology.own,
+            partition: own,
             ..FileLogOptions::default()
         },
     )?;
     recovery.cut.extend(found.cut.map(|cut| cut.to_string()));
-    let engine = Partition::new(world.shared.topology);
+    let engine = Partition::new(Topology {
+        own,
+        ..world.shared.topology
+    });
     let mut tables = Tables::open(store)?;
     let stamp = Stamp::default();
     for record in log.read(tables.applied() + 1)? {
@@ -405,6 +423,7 @@ fn recover<S: Store>(
         log: Box::new(log),
         tables,
         inbox: world.inbox.clone(),
+        own,
         shared: world.shared.clone(),
         clock: world.clock.clone(),
         stamp,
@@ -414,7 +433,7 @@ fn recover<S: Store>(
         batch: Batch::new(),
         unsealed_since: Some(Instant::now()),
     };
-    if partition.shared.topology.own == 0 {
+    if own == 0 {
         partition.load_registry()?;
     }
     Ok(partition)

@@ -39,6 +39,7 @@ pub(crate) struct Loop<S: Store> {
     pub(crate) log: Box<dyn Log>,
     pub(crate) tables: Tables<S>,
     pub(crate) inbox: Arc<Inbox>,
+    pub(crate) own: u16,
     pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stamp: Stamp,
@@ -78,6 +79,17 @@ impl<S: Store> Loop<S> {
             let limit = self.timers.sleep(now, IDLE);
             self.inbox.take(&mut arrived, limit);
             let now = self.stamp.now(&*self.clock);
+            // Before what has arrived: what is due was so when it came.
+            let due = self.timers.due(&self.tables, now)?;
+            if !due.is_empty() {
+                proposals.push(Proposal {
+                    record: Record {
+                        time: now,
+                        command: Some(Command::FireTimers(FireTimers { timers: due })),
+                    },
+                    reply: ReplyTo::Nobody,
+                });
+            }
             let mut questions = Vec::new();
             let mut stop = false;
             for wakeup in arrived.drain(..) {
@@ -92,16 +104,6 @@ impl<S: Store> Loop<S> {
                     Wakeup::Stop => stop = true,
                     question => questions.push(question),
                 }
-            }
-            let due = self.timers.due(&self.tables, now)?;
-            if !due.is_empty() {
-                proposals.push(Proposal {
-                    record: Record {
-                        time: now,
-                        command: Some(Command::FireTimers(FireTimers { timers: due })),
-                    },
-                    reply: ReplyTo::Nobody,
-                });
             }
             self.append(&proposals)?;
             self.apply(&mut proposals)?;
@@ -132,9 +134,9 @@ impl<S: Store> Loop<S> {
 
     /// Applies what is durable, and then performs what follows from it.
     fn apply(&mut self, proposals: &mut Vec<Proposal>) -> Result<(), Fatal> {
-        let mut lsn = self.log.tail() - proposals.len() as u64;
+        let first = self.log.tail() - proposals.len() as u64;
         let mut owed = Vec::with_capacity(proposals.len());
-        for Proposal { record, reply } in proposals.drain(..) {
+        for (lsn, Proposal { record, reply }) in (first..).zip(proposals.drain(..)) {
             if let Some(Command::Progress(progress)) = &record.command
                 && progress.end.is_some()
             {
@@ -142,7 +144,6 @@ impl<S: Store> Loop<S> {
             }
             let Transition { writes, effects } = self.engine.apply(&self.tables, record)?;
             self.tables.commit(lsn, writes)?;
-            lsn += 1;
             owed.push((effects, reply));
         }
         if !owed.is_empty() {
@@ -177,7 +178,9 @@ impl<S: Store> Loop<S> {
             } => self.deliver(to, sequence, message),
             Effect::ConfirmDelivery { to, up_to } => self.confirm(to, up_to),
             Effect::RegistryChanged => self.load_registry()?,
-            Effect::Reply(answer) => self.reply(answer, std::mem::replace(reply, ReplyTo::Nobody))?,
+            Effect::Reply(answer) => {
+                self.reply(answer, std::mem::replace(reply, ReplyTo::Nobody))?
+            }
         }
         Ok(())
     }
@@ -192,7 +195,8 @@ impl<S: Store> Loop<S> {
             },
             Wakeup::Output(id, asker) => drop(asker.send(self.output(&id)?)),
             Wakeup::Read(read) => read(&self.tables),
-            Wakeup::AttemptLost(id, epoch) => self.invoker.lost(&id, epoch, &self.tables)?,
+            Wakeup::AttemptLost(id, epoch) => self.invoker.lost(&id, epoch),
+            Wakeup::Running(asker) => drop(asker.send(self.invoker.running())),
             Wakeup::Drain => self.invoker.drain(),
             Wakeup::Propose { .. } | Wakeup::Stop => {}
         }

@@ -52,7 +52,7 @@ impl<S: Store> Loop<S> {
     /// Brings a message to another partition. It stays in the outbox until that has it.
     pub(crate) fn deliver(&self, to: u16, sequence: u64, message: Message) {
         let deliver = Deliver {
-            from: u32::from(self.shared.topology.own),
+            from: u32::from(self.own),
             sequence,
             message,
         };
@@ -62,7 +62,7 @@ impl<S: Store> Loop<S> {
     /// Tells a sender which of its messages are durable here.
     pub(crate) fn confirm(&self, to: u16, up_to: u64) {
         let delivered = Delivered {
-            to: u32::from(self.shared.topology.own),
+            to: u32::from(self.own),
             up_to,
         };
         self.tell(to, Command::Delivered(delivered));

@@ -91,7 +91,10 @@ mod tests {
             view.write(timer.key(), None);
         }
         assert_eq!(timers.due(&view, 20).unwrap().len(), 600 - DUE_MAX);
-        assert_eq!(timers.sleep(20, Duration::from_secs(9)), Duration::from_millis(10));
+        assert_eq!(
+            timers.sleep(20, Duration::from_secs(9)),
+            Duration::from_millis(10)
+        );
     }
 
     #[test]

@@ -96,7 +96,13 @@ mod tests {
         let mut waiters = Waiters::default();
         for low in 0..5000 {
             let (asker, _) = oneshot::channel();
-            waiters.attach(InvocationId { low, ..InvocationId::default() }, asker);
+            waiters.attach(
+                InvocationId {
+                    low,
+                    ..InvocationId::default()
+                },
+                asker,
+            );
         }
         assert!(waiters.waiting.len() <= 1025);
     }

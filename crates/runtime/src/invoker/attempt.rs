@@ -49,7 +49,7 @@ enum Broken {
     /// It has lost its right to run: nothing is to be said.
     Aborted,
     /// It failed.
-    Failed(Failing),
+    Failed(Box<Failing>),
 }
 
 /// A failed attempt, before the retry policy has been asked.
@@ -79,13 +79,13 @@ impl Failing {
 
 impl From<TransportError> for Broken {
     fn from(error: TransportError) -> Self {
-        Self::Failed(Failing::new(500, error.to_string()))
+        Self::Failed(Box::new(Failing::new(500, error.to_string())))
     }
 }
 
 impl From<Violation> for Broken {
     fn from(violation: Violation) -> Self {
-        Self::Failed(Failing::new(571, violation.to_string()))
+        Self::Failed(Box::new(Failing::new(571, violation.to_string())))
     }
 }
 
@@ -216,7 +216,7 @@ impl Attempt {
                 // What came before the failure counts.
                 entries.append(&mut conversation.session.take_entries());
                 let progressed = progressed || !entries.is_empty();
-                decide(&world, &start, &serving, progressed, failing)
+                decide(&world, &start, &serving, progressed, *failing)
             }
         };
         watch.said = true;
@@ -304,11 +304,11 @@ impl Conversation<'_> {
                                 return self.end(ended, send, receive);
                             }
                             if !open {
-                                return Err(Broken::Failed(Failing::new(
+                                return Err(Broken::Failed(Box::new(Failing::new(
                                     500,
                                     "the response ended without End, Suspension or Error; did the \
                                      process with the handlers stop?",
-                                )));
+                                ))));
                             }
                             self.progress().await;
                         }
@@ -325,10 +325,10 @@ impl Conversation<'_> {
                         timeout.as_mut().reset(due);
                     } else if self.closed {
                         send.reset();
-                        return Err(Broken::Failed(Failing::new(500, format!(
+                        return Err(Broken::Failed(Box::new(Failing::new(500, format!(
                             "the handler said nothing for {limit:?} after it was asked to suspend \
                              (abort timeout); the attempt was broken off",
-                        ))));
+                        )))));
                     } else {
                         self.close(&mut *send)?;
                         timeout.as_mut().reset(self.active + abort);
@@ -404,15 +404,17 @@ impl Conversation<'_> {
             let mut failing = Failing::new(code, status_text(head.status, address));
             failing.asked_delay_ms = retry_after(head);
             failing.counts = head.status != StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Broken::Failed(failing));
+            return Err(Broken::Failed(Box::new(failing)));
         }
         let expected = self.session.version().content_type();
         let got = head.headers.get(header::CONTENT_TYPE);
         if got.is_none_or(|got| got != expected) {
-            return Err(Broken::Failed(Failing::new(
+            return Err(Broken::Failed(Box::new(Failing::new(
                 500,
-                format!("{address} answered with content type {got:?} where {expected} was asked for"),
-            )));
+                format!(
+                    "{address} answered with content type {got:?} where {expected} was asked for"
+                ),
+            ))));
         }
         Ok(true)
     }
@@ -556,8 +558,10 @@ fn status_text(status: StatusCode, address: &str) -> String {
         401 => "the endpoint refused the request's identity; check its public keys",
         404 => "the endpoint does not know the service or handler; was it replaced by other code?",
         413 => "a proxy on the way found the journal too large",
-        415 => "the endpoint no longer speaks the protocol version it was registered with; \
-                register it again",
+        415 => {
+            "the endpoint no longer speaks the protocol version it was registered with; \
+                register it again"
+        }
         429 | 503 => "the endpoint is overloaded",
         502 | 504 => "a proxy on the way cannot reach the endpoint",
         _ => "that is no answer an SDK gives; does something else listen there?",

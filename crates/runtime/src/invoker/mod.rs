@@ -124,12 +124,7 @@ impl Invoker {
     }
 
     /// Collects what the attempt begins with; nothing if it has been overtaken.
-    fn start(
-        &self,
-        view: &dyn View,
-        id: InvocationId,
-        epoch: u32,
-    ) -> Result<Option<Start>, Fatal> {
+    fn start(&self, view: &dyn View, id: InvocationId, epoch: u32) -> Result<Option<Start>, Fatal> {
         let row = match read::invocation(view, &id)? {
             Some(row) if row.status() == Status::Running && row.epoch == epoch => row,
             _ => return Ok(None),
@@ -189,14 +184,21 @@ impl Invoker {
 
     /// An attempt has said how it ended: its slot is free.
     pub(crate) fn ended(&mut self, id: &InvocationId, epoch: u32) {
-        if self.running.get(id).is_some_and(|running| running.epoch == epoch) {
+        if self
+            .running
+            .get(id)
+            .is_some_and(|running| running.epoch == epoch)
+        {
             self.running.remove(id);
         }
     }
 
     /// Breaks an attempt off, and all older ones.
     pub(crate) fn abort(&mut self, id: &InvocationId, epoch: u32) {
-        if self.running.get(id).is_some_and(|running| running.epoch <= epoch)
+        if self
+            .running
+            .get(id)
+            .is_some_and(|running| running.epoch <= epoch)
             && let Some(running) = self.running.remove(id)
         {
             tell(&running, ToAttempt::Abort);
@@ -205,7 +207,11 @@ impl Invoker {
 
     /// An attempt's task is gone without a word: another one must follow.
     pub(crate) fn lost(&mut self, id: &InvocationId, epoch: u32) {
-        if self.running.get(id).is_none_or(|running| running.epoch != epoch) {
+        if self
+            .running
+            .get(id)
+            .is_none_or(|running| running.epoch != epoch)
+        {
             return;
         }
         let failed = Failed {

@@ -21,7 +21,10 @@ pub(super) fn next(
     if let Some(delay) = asked_ms {
         return (Next::RetryAt(now.saturating_add(delay)), false);
     }
-    if policy.max_attempts.is_some_and(|max| attempts >= max.max(1)) {
+    if policy
+        .max_attempts
+        .is_some_and(|max| attempts >= max.max(1))
+    {
         let next = match policy.on_max_attempts {
             OnMaxAttempts::Pause => Next::Pause(true),
             OnMaxAttempts::Kill => Next::End(true),
@@ -55,10 +58,7 @@ mod tests {
         let delays: Vec<_> = (1..5)
             .map(|attempts| next(&policy, attempts, None, 1_000, 0.0).0)
             .collect();
-        assert_eq!(
-            delays,
-            [1_100, 1_200, 1_350, 1_350].map(Next::RetryAt)
-        );
+        assert_eq!(delays, [1_100, 1_200, 1_350, 1_350].map(Next::RetryAt));
     }
 
     #[test]
