@@ -1,1 +1,26 @@
-//! server
+//! The server: sockets, settings, JSON and SQL around the runtime.
+//!
+//! ```text
+//!   callers    ──▶ ingress ──▶ ┌─────────┐
+//!   operators  ──▶ admin   ──▶ │ runtime │ ──▶ transport ──▶ deployments
+//!   their SQL  ──▶ query   ──▶ └─────────┘
+//! ```
+//!
+//! Comes in: a [`Config`] and then requests. Goes out: replies, and requests to
+//! deployments. Start at [`run()`], which puts it all together.
+//!
+//! Absent on purpose: decisions. What a request leads to is the engine's to say.
+
+pub mod admin;
+pub mod config;
+pub mod ingress;
+pub mod transport;
+
+mod error;
+#[cfg(feature = "sql")]
+mod query;
+mod run;
+
+pub use config::Config;
+pub use error::Refusal;
+pub use run::{RunError, run};

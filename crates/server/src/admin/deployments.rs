@@ -1,0 +1,253 @@
+//! Deployments: registered, listed, changed, removed.
+//!
+//! Whoever changes the registry holds `registering` from reading it until the change is
+//! durable and seen; endpoints are asked what they offer before that.
+
+use super::error::AdminError;
+use super::registration::{self, Offer};
+use super::{Admin, Api, describe};
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use latchwork_protocol::admin::{
+    self, DeploymentList, RegisterDeployment, RegisterReply, ServiceMetadata, UpdateDeployment,
+};
+use latchwork_protocol::id::{deployment_text, parse_deployment};
+use latchwork_runtime::random_id;
+use latchwork_runtime::registry::{Deployment, Registry};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An endpoint that takes longer to say what it offers is not registered.
+const DISCOVERY_LIMIT: Duration = Duration::from_secs(10);
+
+pub(super) async fn list(State(app): State<Arc<Admin>>) -> Json<DeploymentList> {
+    let registry = app.handle.registry();
+    let mut all: Vec<_> = registry.deployments().values().collect();
+    all.sort_by_key(|deployment| (deployment.created_at, &deployment.id));
+    Json(DeploymentList {
+        deployments: all.into_iter().map(|one| describe::listed(one)).collect(),
+    })
+}
+
+pub(super) async fn one(
+    State(app): State<Arc<Admin>>,
+    Path(id): Path<String>,
+) -> Result<Json<admin::Deployment<ServiceMetadata>>, AdminError> {
+    let registry = app.handle.registry();
+    let deployment = find(&registry, &id)?;
+    Ok(Json(describe::detailed(&registry, deployment)))
+}
+
+pub(super) async fn register(
+    State(app): State<Arc<Admin>>,
+    Extension(api): Extension<Api>,
+    Json(request): Json<RegisterDeployment>,
+) -> Result<Response, AdminError> {
+    let address = match (&request.uri, &request.arn) {
+        (Some(uri), _) => registration::address(uri)?,
+        (None, Some(_)) => return Err(AdminError::Function),
+        (None, None) => return Err(AdminError::NoAddress),
+    };
+    if request.auth.as_ref().is_some_and(|auth| !auth.is_null()) {
+        return Err(AdminError::Auth);
+    }
+    registration::check_headers(
+        request
+            .additional_headers
+            .as_ref()
+            .unwrap_or(&BTreeMap::new()),
+    )?;
+    let force = request.force.unwrap_or(api == Api::V2);
+    if !force && let Some(unchanged) = unchanged(&app, api, &address)? {
+        return Ok(unchanged);
+    }
+    let headers = match (
+        &request.additional_headers,
+        registration::at(&app.handle.registry(), &address),
+    ) {
+        (Some(headers), _) => headers.clone(),
+        (None, Some(old)) => old.additional_headers.clone(),
+        (None, None) => BTreeMap::new(),
+    };
+    let offer = discover(&app, &address, request.use_http_11, &headers).await?;
+
+    let _registering = app.handle.registering().await;
+    if !force && let Some(unchanged) = unchanged(&app, api, &address)? {
+        return Ok(unchanged);
+    }
+    let registry = app.handle.registry();
+    let replaced = registration::at(&registry, &address);
+    let now = app.clock.now_ms();
+    let fresh = (deployment_text(new_id(now)), now);
+    let deployment = registration::registered(
+        &registry,
+        &request,
+        address,
+        offer,
+        replaced.map(Arc::as_ref),
+        fresh,
+    )?;
+    let remarks = registration::remarks(&registry, &deployment);
+    if !request.dry_run {
+        app.handle.register(vec![deployment.document()?]).await?;
+    }
+    let status = if replaced.is_none() || api == Api::V2 {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let mut reply = registered(&registry, &deployment);
+    reply.info = remarks;
+    Ok(located(status, reply))
+}
+
+pub(super) async fn update(
+    State(app): State<Arc<Admin>>,
+    Path(id): Path<String>,
+    Json(request): Json<UpdateDeployment>,
+) -> Result<Json<admin::Deployment<ServiceMetadata>>, AdminError> {
+    if request.arn.is_some() || request.assume_role_arn.is_some() {
+        return Err(AdminError::Function);
+    }
+    let old = find(&app.handle.registry(), &id)?.clone();
+    let changed = |old: &Deployment| -> Result<Deployment, AdminError> {
+        let mut new = old.clone();
+        if let Some(uri) = &request.uri {
+            new.uri = registration::address(uri)?;
+        }
+        if let Some(headers) = &request.additional_headers {
+            registration::check_headers(headers)?;
+            new.additional_headers.clone_from(headers);
+        }
+        new.http1 = request.use_http_11.unwrap_or(old.http1);
+        Ok(new)
+    };
+    let wished = changed(&old)?;
+    if wished == *old && !request.overwrite {
+        return Ok(Json(describe::detailed(&app.handle.registry(), &old)));
+    }
+    let offer = discover(&app, &wished.uri, wished.http1, &wished.additional_headers).await?;
+
+    let _registering = app.handle.registering().await;
+    let registry = app.handle.registry();
+    let old = find(&registry, &id)?;
+    let mut new = changed(old)?;
+    if let Some(other) = registration::at(&registry, &new.uri).filter(|other| other.id != id) {
+        return Err(AdminError::Registered {
+            uri: new.uri,
+            id: other.id.clone(),
+        });
+    }
+    let (old_min, old_max) = (old.min_protocol_version, old.max_protocol_version);
+    let (new_min, new_max) = (offer.min_protocol_version, offer.max_protocol_version);
+    if (old_min, old_max) != (new_min, new_max) {
+        return Err(AdminError::RangeChange {
+            old_min,
+            old_max,
+            new_min,
+            new_max,
+        });
+    }
+    new.http1 = offer.http1;
+    new.sdk_version = offer.sdk_version;
+    new.request_response = offer.request_response;
+    if request.overwrite {
+        new.services = registration::revisions(&registry, offer.services, true)?;
+    }
+    if !request.dry_run {
+        app.handle.register(vec![new.document()?]).await?;
+    }
+    Ok(Json(describe::detailed(&registry, &new)))
+}
+
+/// What a removal is asked with.
+#[derive(Deserialize)]
+pub(super) struct Removal {
+    #[serde(default)]
+    force: bool,
+}
+
+pub(super) async fn remove(
+    State(app): State<Arc<Admin>>,
+    Path(id): Path<String>,
+    Query(Removal { force }): Query<Removal>,
+) -> Result<StatusCode, AdminError> {
+    let _registering = app.handle.registering().await;
+    let registry = app.handle.registry();
+    let deployment = find(&registry, &id)?;
+    if !force {
+        return Err(AdminError::RemovalWithoutForce);
+    }
+    let removal = Deployment::removal(&deployment.id);
+    app.handle.register(vec![removal]).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// A deployment by the text of its id.
+pub(super) fn find<'a>(
+    registry: &'a Registry,
+    id: &str,
+) -> Result<&'a Arc<Deployment>, AdminError> {
+    parse_deployment(id)?;
+    let found = registry.deployments().get(id);
+    found.ok_or_else(|| AdminError::NoDeployment(id.to_owned()))
+}
+
+/// The answer where an address is registered and stays as it is.
+fn unchanged(app: &Admin, api: Api, address: &str) -> Result<Option<Response>, AdminError> {
+    let registry = app.handle.registry();
+    let Some(deployment) = registration::at(&registry, address) else {
+        return Ok(None);
+    };
+    if api == Api::V2 {
+        return Err(AdminError::Registered {
+            uri: deployment.uri.clone(),
+            id: deployment.id.clone(),
+        });
+    }
+    Ok(Some(located(
+        StatusCode::OK,
+        registered(&registry, deployment),
+    )))
+}
+
+fn registered(registry: &Registry, deployment: &Deployment) -> RegisterReply {
+    RegisterReply {
+        id: deployment.id.clone(),
+        services: describe::services(registry, deployment),
+        min_protocol_version: deployment.min_protocol_version,
+        max_protocol_version: deployment.max_protocol_version,
+        sdk_version: deployment.sdk_version.clone(),
+        info: Vec::new(),
+    }
+}
+
+fn located(status: StatusCode, reply: RegisterReply) -> Response {
+    let location = [(header::LOCATION, format!("deployments/{}", reply.id))];
+    (status, location, Json(reply)).into_response()
+}
+
+async fn discover(
+    app: &Admin,
+    address: &str,
+    http1: bool,
+    headers: &BTreeMap<String, String>,
+) -> Result<Offer, AdminError> {
+    let discovered = app
+        .transport
+        .discover(address, http1, headers, DISCOVERY_LIMIT)
+        .await?;
+    discovered.try_into()
+}
+
+/// A number that sorts by time, and that nobody else has.
+fn new_id(now_ms: u64) -> u128 {
+    let random = random_id();
+    let mut low = [0; 16];
+    low[6..].copy_from_slice(&random[..10]);
+    u128::from(now_ms) << 80 | u128::from_be_bytes(low)
+}

@@ -1,0 +1,131 @@
+//! The way in for operators: JSON over HTTP, unprefixed and under `/v2`, `/v3`, `/v4`.
+//!
+//! ```text
+//!   request ──▶ deployments | services | invocations | batch | query ──▶ runtime::Handle
+//!   reply ◀── JSON, or an AdminError in one shape ◀──────────────────────────┘
+//! ```
+//!
+//! Comes in: what an operator wishes or asks. Goes out: what there is, or why not. Start at
+//! [`router`]. `registration` holds the rules of registering as pure functions, `describe`
+//! turns what is registered into the API's values.
+//!
+//! Absent on purpose: authentication, which is a proxy's; bodies must be declared as JSON, so
+//! that a web page cannot send them in the name of its visitor.
+
+mod batch;
+mod deployments;
+mod describe;
+mod error;
+mod health;
+mod invocations;
+mod registration;
+mod services;
+#[cfg(feature = "sql")]
+mod sql;
+mod state;
+
+use crate::transport::HttpTransport;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::routing::{delete, get, patch, post};
+use axum::{Extension, Router, middleware};
+use error::AdminError;
+use latchwork_runtime::{Clock, Handle};
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// What the admin API serves with.
+pub struct Admin {
+    /// The partitions.
+    pub handle: Handle,
+    /// Dates registrations.
+    pub clock: Arc<dyn Clock>,
+    /// Asks endpoints what they offer.
+    pub transport: Arc<HttpTransport>,
+    /// Where callers reach the ingress, as a URL.
+    pub ingress_url: String,
+    /// The largest body that is taken, in bytes.
+    pub body_bytes_max: usize,
+}
+
+/// Versions of the API that differ in what they answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Api {
+    /// Registers with force unless told otherwise, and calls an overwrite created.
+    V2,
+    /// All later ones.
+    V3,
+}
+
+/// Serves operators until `shutdown`, then ends what is being answered.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    app: Arc<Admin>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    axum::serve(listener, router(app))
+        .with_graceful_shutdown(shutdown)
+        .await
+}
+
+fn router(app: Arc<Admin>) -> Router {
+    let later = || routes().layer(Extension(Api::V3));
+    let second = routes().layer(Extension(Api::V2));
+    Router::new()
+        .merge(later())
+        .nest("/v2", second)
+        .nest("/v3", later())
+        .nest("/v4", later())
+        .fallback(unknown)
+        .layer(DefaultBodyLimit::max(app.body_bytes_max))
+        .layer(middleware::from_fn(error::one_shape))
+        .with_state(app)
+}
+
+fn routes() -> Router<Arc<Admin>> {
+    let router = Router::new()
+        .route("/version", get(health::version))
+        .route("/health", get(health::health))
+        .route("/cluster-health", get(health::cluster_health))
+        .route(
+            "/deployments",
+            get(deployments::list).post(deployments::register),
+        )
+        .route(
+            "/deployments/{id}",
+            get(deployments::one)
+                .delete(deployments::remove)
+                .patch(deployments::update),
+        )
+        .route("/services", get(services::list))
+        .route(
+            "/services/{service}",
+            get(services::one).patch(services::update),
+        )
+        .route("/services/{service}/handlers", get(services::handlers))
+        .route(
+            "/services/{service}/handlers/{handler}",
+            get(services::handler),
+        )
+        .route("/services/{service}/state", post(state::modify))
+        .route("/invocations/{id}", delete(invocations::end))
+        .route("/invocations/{id}/{operation}", patch(invocations::operate))
+        .route(
+            "/internal/invocations_batch_operations/{operation}",
+            post(batch::operate),
+        );
+    #[cfg(feature = "sql")]
+    let router = router
+        .route("/query", post(sql::query))
+        .route("/invocations/{id}", get(sql::invocation))
+        .route("/invocations/{id}/journal", get(sql::journal));
+    router
+}
+
+async fn unknown(request: Request) -> AdminError {
+    AdminError::UnknownPath(request.uri().path().to_owned())
+}

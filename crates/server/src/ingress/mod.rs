@@ -1,0 +1,137 @@
+//! The way in for callers: HTTP/1.1 and HTTP/2 on one port.
+//!
+//! ```text
+//!   request ──▶ protocol::ingress::parse ──▶ call | attach | awakeable ──▶ runtime::Handle
+//!   reply ◀── cors ◀── reply (a result, or a Refusal) ◀──────────────────────┘
+//! ```
+//!
+//! Comes in: connections of callers. Goes out: what their invocations came to. Start at
+//! [`serve`], then `answer`. A caller who goes away takes nothing along: what was accepted
+//! goes on.
+//!
+//! Absent on purpose: TLS and authentication, which are a proxy's; and every decision about an
+//! invocation, which is the engine's.
+
+mod attach;
+mod awakeable;
+mod body;
+mod call;
+mod cors;
+mod listen;
+mod query;
+mod reply;
+
+pub use listen::serve;
+
+use crate::error::Refusal;
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use latchwork_engine::InvocationId;
+use latchwork_protocol::id::invocation_text;
+use latchwork_protocol::ingress::{HealthReply, Route, parse};
+use latchwork_runtime::registry::Registry;
+use latchwork_runtime::{AskError, Clock, Handle};
+use reply::Reply;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the ingress serves with.
+pub struct Ingress {
+    /// The partitions.
+    pub handle: Handle,
+    /// Dates delays.
+    pub clock: Arc<dyn Clock>,
+    /// Limits.
+    pub settings: IngressSettings,
+}
+
+/// Limits of the ingress.
+#[derive(Debug, Clone)]
+pub struct IngressSettings {
+    /// The largest body that is taken, in bytes.
+    pub body_bytes_max: usize,
+    /// How long connections may go on once the server is asked to stop. Longer than the
+    /// partitions are given, so that those who wait can be told.
+    pub drain_limit: Duration,
+}
+
+impl Default for IngressSettings {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 32 << 20,
+            drain_limit: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Answers one request.
+async fn answer(app: Arc<Ingress>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    let origin = cors::origin(request.headers());
+    let mut reply = if request.method() == Method::OPTIONS {
+        cors::preflight(request.headers())
+    } else {
+        dispatch(&app, request)
+            .await
+            .unwrap_or_else(|refusal| reply::refusal(&refusal))
+    };
+    cors::complete(reply.headers_mut(), origin);
+    Ok(reply)
+}
+
+async fn dispatch(app: &Ingress, request: Request<Incoming>) -> Result<Reply, Refusal> {
+    let registry = app.handle.registry();
+    let route = parse(request.uri().path(), &|service| {
+        Some(registry.service(service)?.service.kind.is_keyed())
+    })?;
+    let verbs = route.verbs();
+    // Of a call more is checked before its verb.
+    if !matches!(route, Route::Call(_) | Route::Send(_)) {
+        check_verb(request.method(), verbs)?;
+    }
+    match route {
+        Route::Call(target) => call::call(app, &registry, target, verbs, request).await,
+        Route::Send(target) => call::send(app, &registry, target, verbs, request).await,
+        Route::Attach(subject) => attach::attach(app, &registry, subject.try_into()?).await,
+        Route::Output(subject) => attach::output(app, &registry, subject.try_into()?).await,
+        Route::AttachByBody => {
+            let wanted = attach::read(app, request.into_body()).await?;
+            attach::attach(app, &registry, wanted).await
+        }
+        Route::OutputByBody => {
+            let wanted = attach::read(app, request.into_body()).await?;
+            attach::output(app, &registry, wanted).await
+        }
+        Route::Lookup => attach::lookup(app, request.into_body()).await,
+        Route::ResolveAwakeable { id } => awakeable::resolve(app, &id, request.into_body()).await,
+        Route::RejectAwakeable { id } => awakeable::reject(app, &id, request.into_body()).await,
+        Route::Health => Ok(health(&registry)),
+    }
+}
+
+fn check_verb(found: &Method, allowed: &'static [&'static str]) -> Result<(), Refusal> {
+    if allowed.contains(&found.as_str()) {
+        return Ok(());
+    }
+    Err(Refusal::Verb {
+        found: found.clone(),
+        allowed,
+    })
+}
+
+fn health(registry: &Registry) -> Reply {
+    let services = registry.services().keys().cloned().collect();
+    reply::json(StatusCode::OK, &HealthReply { services })
+}
+
+/// Why a question about this invocation got no answer.
+fn unanswered(error: AskError, id: InvocationId) -> Refusal {
+    match error {
+        AskError::Overloaded => Refusal::Overloaded,
+        AskError::Stopping => Refusal::Stopped { id: text(id) },
+    }
+}
+
+fn text(id: InvocationId) -> String {
+    invocation_text(&id.to_bytes())
+}

@@ -1,0 +1,303 @@
+//! The server's life: a configuration comes in, and the process serves until it is told to
+//! stop or a partition dies.
+//!
+//! ```text
+//!   recover ──▶ bind ──▶ announce ──▶ serve … SIGTERM ──▶ stop accepting ──▶ drain ──▶ end
+//! ```
+
+use crate::admin::{self, Admin};
+use crate::config::Config;
+use crate::ingress::{self, Ingress, IngressSettings};
+use crate::transport::HttpTransport;
+use latchwork_protocol::service::identity::Signer;
+use latchwork_runtime::{Clock, Fatal, Node, NodeOptions, OpenError, SystemClock};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// How long connections are served after the partitions have stopped: those who waited are
+/// told so.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why the server did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// An address cannot be listened at.
+    #[error(
+        "cannot listen at {address} for the {what}: {source}{}",
+        listen_advice(source, flag)
+    )]
+    Listen {
+        /// What for.
+        what: &'static str,
+        /// Where.
+        address: String,
+        /// The flag that gives another.
+        flag: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The key that requests are signed with cannot be used.
+    #[error(
+        "cannot use the identity key {path}: {reason}. It must be a PEM file (PKCS#8) with an Ed25519 key"
+    )]
+    IdentityKey {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The system refuses something that is needed to start.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A partition died. Everything that was accepted is in the log.
+    #[error("a partition has stopped: {0}")]
+    Partition(#[from] Fatal),
+    /// A partition ended although nobody asked it to.
+    #[error("a partition ended without a reason; this is a defect of the server")]
+    Ended,
+}
+
+fn listen_advice(source: &io::Error, flag: &str) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!(
+                ". Another program listens there: stop it, or choose another address with {flag}"
+            )
+        }
+        io::ErrorKind::PermissionDenied => format!(". Choose a port above 1023 with {flag}"),
+        _ => format!(". Choose another address with {flag}"),
+    }
+}
+
+/// Serves until SIGTERM or SIGINT, then drains and returns.
+///
+/// # Errors
+/// If the server cannot start, or a partition dies.
+pub fn run(config: &Config) -> Result<(), RunError> {
+    log_to_stderr(&config.log);
+    let rim = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.rim_threads)
+        .thread_name("rim")
+        .enable_all()
+        .build()
+        .map_err(|source| RunError::System {
+            what: "start threads",
+            source,
+        })?;
+    let result = rim.block_on(serve(config));
+    // Whatever still runs has had its time.
+    rim.shutdown_background();
+    result
+}
+
+fn log_to_stderr(filter: &str) {
+    let targets: Targets = filter.parse().unwrap_or_default();
+    let lines = tracing_subscriber::fmt::layer()
+        .compact()
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
+    // An embedder may have chosen a subscriber of its own.
+    drop(
+        tracing_subscriber::registry()
+            .with(lines)
+            .with(targets)
+            .try_init(),
+    );
+}
+
+async fn serve(config: &Config) -> Result<(), RunError> {
+    let mut stops = Stops::new()?;
+    let signer = config.identity_key_file.as_ref().map(signer).transpose()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let transport = Arc::new(HttpTransport::new(signer, clock.clone()));
+    let ingress_listener = listen("ingress", &config.ingress_addr, "--ingress-addr").await?;
+    let admin_listener = listen("admin API", &config.admin_addr, "--admin-addr").await?;
+    let mut node = open(config, transport.clone(), clock.clone())?;
+
+    let ingress_addr = address(&ingress_listener, &config.ingress_addr);
+    let admin_addr = address(&admin_listener, &config.admin_addr);
+    let ingress = Ingress {
+        handle: node.handle(),
+        clock: clock.clone(),
+        settings: IngressSettings {
+            body_bytes_max: config.request_bytes_max,
+            drain_limit: config.shutdown_grace + FAREWELL,
+        },
+    };
+    let admin = Admin {
+        handle: node.handle(),
+        clock,
+        transport,
+        ingress_url: format!("http://{}/", reachable(&ingress_addr)),
+        body_bytes_max: config.request_bytes_max,
+    };
+    let (stop, stopping) = watch::channel(());
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(ingress::serve(
+        ingress_listener,
+        Arc::new(ingress),
+        gone(stopping.clone()),
+    ));
+    tasks.spawn(async move {
+        if let Err(error) = admin::serve(admin_listener, Arc::new(admin), gone(stopping)).await {
+            tracing::error!(%error, "the admin API ended");
+        }
+    });
+    announce(config, &node, &ingress_addr, &admin_addr);
+
+    tokio::select! {
+        () = node.died() => {
+            // The dead partition answers nothing: there is nobody to wait for.
+            node.shutdown(Duration::ZERO).await?;
+            return Err(RunError::Ended);
+        }
+        name = stops.next() => {
+            let grace = config.shutdown_grace;
+            tracing::info!("{name}: no new work is taken, running attempts have {grace:?}");
+        }
+    }
+    drop(stop);
+    let ended = node.shutdown(config.shutdown_grace).await;
+    let farewell = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        tracing::warn!("some connections were cut");
+    }
+    ended?;
+    tracing::info!("stopped; what was accepted goes on when the server is started again");
+    Ok(())
+}
+
+fn open(
+    config: &Config,
+    transport: Arc<HttpTransport>,
+    clock: Arc<dyn Clock>,
+) -> Result<Node, OpenError> {
+    let options = NodeOptions {
+        directory: config.data_dir.clone(),
+        partitions: config.partitions.unwrap_or(0),
+        attempts_max: config.attempts_max,
+        cache_bytes: config.cache_bytes,
+    };
+    let rim = tokio::runtime::Handle::current();
+    // Recovery may take a while, and nothing else is to be done before it ends.
+    tokio::task::block_in_place(|| Node::open(&options, transport, clock, &rim))
+}
+
+fn signer(path: &PathBuf) -> Result<Signer, RunError> {
+    let refused = |reason: String| RunError::IdentityKey {
+        path: path.clone(),
+        reason,
+    };
+    let pem = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    let signer = Signer::from_pem(&pem).map_err(|error| refused(error.to_string()))?;
+    tracing::info!(public_key = %signer.public_key(), "requests to endpoints are signed");
+    Ok(signer)
+}
+
+async fn listen(
+    what: &'static str,
+    address: &str,
+    flag: &'static str,
+) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| RunError::Listen {
+            what,
+            address: address.to_owned(),
+            flag,
+            source,
+        })
+}
+
+/// Where a listener listens: the port may have been left to the system.
+fn address(listener: &TcpListener, asked: &str) -> String {
+    listener
+        .local_addr()
+        .map_or_else(|_| asked.to_owned(), |address| address.to_string())
+}
+
+/// An address that a client on this machine can use.
+fn reachable(address: &str) -> String {
+    address
+        .replace("0.0.0.0:", "127.0.0.1:")
+        .replace("[::]:", "[::1]:")
+}
+
+/// Ends when the other half is dropped.
+async fn gone(mut stopping: watch::Receiver<()>) {
+    while stopping.changed().await.is_ok() {}
+}
+
+fn announce(config: &Config, node: &Node, ingress: &str, admin: &str) {
+    let recovery = node.recovery();
+    if recovery.replayed > 0 {
+        tracing::info!(
+            records = recovery.replayed,
+            "recovered: records were applied again"
+        );
+    }
+    for cut in &recovery.cut {
+        tracing::warn!("recovered: {cut}");
+    }
+    let directory =
+        std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
+    let lines = format!(
+        "latchwork {} takes calls at http://{}\nadmin API at http://{}\ndata in {}\n",
+        env!("CARGO_PKG_VERSION"),
+        reachable(ingress),
+        reachable(admin),
+        directory.display(),
+    );
+    // Whoever started us may not read what we print.
+    let mut stdout = io::stdout().lock();
+    drop(
+        stdout
+            .write_all(lines.as_bytes())
+            .and_then(|()| stdout.flush()),
+    );
+}
+
+/// The signals that end the server.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stops {
+    fn new() -> Result<Self, RunError> {
+        let listen = |kind| {
+            signal(kind).map_err(|source| RunError::System {
+                what: "listen for signals",
+                source,
+            })
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for one of them; returns its name.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Connections: host and port in, a socket out, in TLS where the address says so.
+
+use super::address::Address;
+use latchwork_runtime::transport::TransportError;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// Until the connection must stand, name resolution and TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connects to one authority.
+#[derive(Debug)]
+pub(super) struct Dial {
+    /// For error texts.
+    pub(super) origin: String,
+    /// Spoken to in TLS.
+    pub(super) tls: bool,
+    host: String,
+    port: u16,
+}
+
+/// Which version of HTTP is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// HTTP/2, or HTTP/1.1 if TLS says that the other side has nothing better.
+    Http2,
+    /// HTTP/1.1.
+    Http1,
+}
+
+/// Either side of a connection, whatever it is made of.
+pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+/// A connection, and whether HTTP/2 may be spoken on it.
+pub(super) struct Dialed {
+    pub(super) io: Box<dyn Io>,
+    pub(super) http2: bool,
+}
+
+impl Dial {
+    pub(super) fn new(address: &Address) -> Self {
+        let (host, port) = address.host_and_port();
+        Self {
+            origin: address.origin().to_owned(),
+            tls: address.is_tls(),
+            host: host.to_owned(),
+            port,
+        }
+    }
+
+    pub(super) async fn connect(&self, wanted: Wanted) -> Result<Dialed, TransportError> {
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.connect_in_time(wanted));
+        connected.await.unwrap_or_else(|_| {
+            Err(self.failed(format!(
+                "no connection within {} seconds",
+                CONNECT_TIMEOUT.as_secs()
+            )))
+        })
+    }
+
+    async fn connect_in_time(&self, wanted: Wanted) -> Result<Dialed, TransportError> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(|error| self.failed(error.to_string()))?;
+        tcp.set_nodelay(true)
+            .map_err(|error| self.failed(error.to_string()))?;
+        let socket = Quick(tcp);
+        if !self.tls {
+            return Ok(Dialed {
+                io: Box::new(socket),
+                http2: wanted == Wanted::Http2,
+            });
+        }
+        self.secure(socket, wanted).await
+    }
+
+    #[cfg(feature = "tls")]
+    async fn secure(&self, socket: Quick, wanted: Wanted) -> Result<Dialed, TransportError> {
+        let (io, http2) = tls::secure(socket, &self.host, wanted)
+            .await
+            .map_err(|reason| self.failed(reason))?;
+        Ok(Dialed { io, http2 })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn secure(&self, _: Quick, _: Wanted) -> Result<Dialed, TransportError> {
+        Err(TransportError::Unsupported {
+            address: self.origin.clone(),
+            reason: "this server was built without TLS; use one with the feature `tls`".into(),
+        })
+    }
+
+    fn failed(&self, reason: String) -> TransportError {
+        TransportError::Connect {
+            address: self.origin.clone(),
+            reason,
+        }
+    }
+}
+
+/// A socket that acknowledges at once what it has read. An endpoint whose sockets have
+/// Nagle's algorithm on holds a second small write back until the first is acknowledged,
+/// which by default takes up to 40 ms.
+struct Quick(TcpStream);
+
+impl AsyncRead for Quick {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.0).poll_read(cx, buf);
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if read.is_ready() {
+            // A hint: the connection works as well without it. The kernel forgets it after
+            // a while, hence at each read.
+            drop(self.0.set_quickack(true));
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Quick {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(feature = "tls")]
+mod tls {
+    //! TLS over a socket, with the certificates that the system trusts.
+
+    use super::{Io, Quick, Wanted};
+    use std::sync::{Arc, OnceLock};
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::ServerName;
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+    /// Reading the system's certificates takes a while: once.
+    static CONFIG: OnceLock<Result<ClientConfig, String>> = OnceLock::new();
+
+    pub(super) async fn secure(
+        socket: Quick,
+        host: &str,
+        wanted: Wanted,
+    ) -> Result<(Box<dyn Io>, bool), String> {
+        let mut config = CONFIG.get_or_init(config).clone()?;
+        config.alpn_protocols = match wanted {
+            Wanted::Http2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            Wanted::Http1 => vec![b"http/1.1".to_vec()],
+        };
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+        let stream = TlsConnector::from(Arc::new(config))
+            .connect(name, socket)
+            .await
+            .map_err(|error| format!("TLS: {error}"))?;
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok((Box::new(stream), http2))
+    }
+
+    fn config() -> Result<ClientConfig, String> {
+        let mut roots = RootCertStore::empty();
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            return Err(
+                "TLS: the system has no trusted certificates; install its package of CA \
+                 certificates, or name a file in SSL_CERT_FILE"
+                    .into(),
+            );
+        }
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("TLS: {error}"))?;
+        Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    }
+}
