@@ -1,0 +1,85 @@
+//! The fake world: it lies to the server and watches what becomes of it.
+//!
+//! ```text
+//!   workload (seeded) ──▶ clients ──HTTP──▶ latchwork serve ──▶ handlers (in this process)
+//!                            │                    ▲ kill -9            │
+//!                            └──▶ auditor ◀───────┼────────────────────┘ witness
+//!                                              crash loop
+//! ```
+//!
+//! Comes in: a seed and the path of a server binary. Goes out: a line for every ten
+//! rounds, and whatever promise was broken, with the command that repeats it.
+//!
+//! Start at [`crash::run`]. Absent on purpose: any knowledge of how the server works
+//! inside. It is held to what a client and a handler can observe.
+
+mod auditor;
+mod client;
+mod crash;
+mod handlers;
+mod server;
+mod witness;
+mod workload;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "latchwork-sim",
+    about = "Breaks a latchwork server and checks its promises"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    ring: Ring,
+}
+
+#[derive(Subcommand)]
+enum Ring {
+    /// Kills a real server at random instants, again and again.
+    Crash(Crash),
+}
+
+/// How to run the crash loop.
+#[derive(Parser)]
+struct Crash {
+    /// Fixes the workload and the instants of the kills; random if not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many times the server is killed.
+    #[arg(long, default_value_t = 200)]
+    rounds: u32,
+    /// The server binary, run as `PATH serve` [default: `latchwork` beside this program].
+    #[arg(long)]
+    server: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Ring::Crash(arguments) = Arguments::parse().ring;
+    let options = crash::Options {
+        seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..1 << 32)),
+        rounds: arguments.rounds,
+        server: arguments.server.unwrap_or_else(server_beside_us),
+    };
+    println!("seed {}", options.seed);
+    tokio::select! {
+        end = crash::run(&options) => match end {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        // Dropping the loop ends the server and removes its directory.
+        _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+    }
+}
+
+/// Cargo puts both programs into the same folder.
+fn server_beside_us() -> PathBuf {
+    std::env::current_exe()
+        .unwrap_or_default()
+        .with_file_name("latchwork")
+}

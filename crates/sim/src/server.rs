@@ -1,0 +1,178 @@
+//! The server under test: a real process, its data directory and its two ports.
+//!
+//! It is told where to listen and where to keep its data by three environment variables,
+//! and keeps them over all restarts. Whatever it prints is kept beside its data.
+
+use crate::client::Client;
+use bytes::Bytes;
+use std::fs::File;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tokio::process::{Child, Command};
+
+/// How long a server may take until it is healthy.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How often it is asked whether it is.
+const POLL: Duration = Duration::from_millis(5);
+/// Ports are taken from here: below those that the system hands out to connections, one
+/// of which might otherwise hold our port while the server is down.
+const PORTS: std::ops::Range<u16> = 20_000..30_000;
+
+/// Why the server under test cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServerError {
+    #[error("no two free ports between {} and {}. Free some and try again.", PORTS.start, PORTS.end)]
+    NoPorts,
+    #[error("the log {0} cannot be written: {1}")]
+    Log(PathBuf, #[source] io::Error),
+    #[error(
+        "{0} cannot be started: {1}. Build the server (`cargo build -p latchwork`), or name it \
+         with --server."
+    )]
+    Spawn(PathBuf, #[source] io::Error),
+    #[error("the server ended by itself ({0}). Its last words are in {1}.")]
+    Ended(ExitStatus, PathBuf),
+    #[error("the server is not healthy after {START_LIMIT:?}. Its last words are in {0}.")]
+    NotHealthy(PathBuf),
+    #[error("the server did not register the handlers: {0}")]
+    NotRegistered(String),
+    #[error("the server process cannot be ended or watched: {0}")]
+    Process(#[source] io::Error),
+}
+
+/// The process; killed when dropped.
+pub(crate) struct Server {
+    program: PathBuf,
+    directory: PathBuf,
+    pub(crate) ingress: SocketAddr,
+    admin: SocketAddr,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// A server that keeps everything in this directory, not yet started.
+    pub(crate) fn new(program: &Path, directory: &Path) -> Result<Self, ServerError> {
+        let [ingress, admin] = free_addresses().ok_or(ServerError::NoPorts)?;
+        Ok(Self {
+            program: program.into(),
+            directory: directory.into(),
+            ingress,
+            admin,
+            child: None,
+        })
+    }
+
+    /// Starts the process on what is in the directory.
+    pub(crate) fn spawn(&mut self) -> Result<(), ServerError> {
+        let log = self.log();
+        let (out, err) = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .and_then(|out| Ok((out.try_clone()?, out)))
+            .map_err(|error| ServerError::Log(log, error))?;
+        let child = Command::new(&self.program)
+            .arg("serve")
+            .env("LATCHWORK_INGRESS_ADDR", self.ingress.to_string())
+            .env("LATCHWORK_ADMIN_ADDR", self.admin.to_string())
+            .env("LATCHWORK_DATA_DIR", self.directory.join("data"))
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| ServerError::Spawn(self.program.clone(), error))?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Waits until it is healthy and lists these services.
+    pub(crate) async fn healthy(
+        &mut self,
+        client: &Client,
+        services: &[&str],
+    ) -> Result<(), ServerError> {
+        let since = Instant::now();
+        while !self.answers(client, services).await {
+            self.must_run()?;
+            if since.elapsed() > START_LIMIT {
+                return Err(ServerError::NotHealthy(self.log()));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    async fn answers(&self, client: &Client, services: &[&str]) -> bool {
+        let (Ok(admin), Ok(ingress)) = (
+            client.get(self.admin, "/health").await,
+            client.get(self.ingress, "/restate/health").await,
+        ) else {
+            return false;
+        };
+        let listed = serde_json::from_slice::<serde_json::Value>(&ingress.body);
+        let lists = |service: &&str| {
+            let listed = listed
+                .as_ref()
+                .ok()
+                .and_then(|body| body["services"].as_array());
+            listed.is_some_and(|listed| listed.iter().any(|name| name == service))
+        };
+        admin.status.is_success() && ingress.status.is_success() && services.iter().all(lists)
+    }
+
+    /// Registers the handlers that listen at this address.
+    pub(crate) async fn register(
+        &self,
+        client: &Client,
+        endpoint: SocketAddr,
+    ) -> Result<(), ServerError> {
+        let body = serde_json::json!({ "uri": format!("http://{endpoint}") });
+        let body = Bytes::from(body.to_string());
+        let reply = client.post(self.admin, "/deployments", None, body).await;
+        let reply = reply.map_err(|lost| ServerError::NotRegistered(lost.to_string()))?;
+        if !reply.status.is_success() {
+            let body = String::from_utf8_lossy(&reply.body);
+            let message = format!("{} {body}", reply.status);
+            return Err(ServerError::NotRegistered(message));
+        }
+        Ok(())
+    }
+
+    /// kill -9, and waits until the process is gone. It must have been alive.
+    pub(crate) async fn kill(&mut self) -> Result<(), ServerError> {
+        self.must_run()?;
+        if let Some(mut child) = self.child.take() {
+            child.kill().await.map_err(ServerError::Process)?;
+        }
+        Ok(())
+    }
+
+    fn must_run(&mut self) -> Result<(), ServerError> {
+        let Some(child) = &mut self.child else {
+            return Ok(());
+        };
+        match child.try_wait().map_err(ServerError::Process)? {
+            Some(status) => Err(ServerError::Ended(status, self.log())),
+            None => Ok(()),
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.join("server.log")
+    }
+}
+
+/// Two loopback addresses that are free, starting at a place of this process's own.
+fn free_addresses() -> Option<[SocketAddr; 2]> {
+    let width = u32::from(PORTS.end - PORTS.start);
+    let offset = (std::process::id().wrapping_mul(16) % width) as u16;
+    let ports = (PORTS.start + offset..PORTS.end).chain(PORTS.start..PORTS.start + offset);
+    let mut free = ports
+        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .filter(|address| TcpListener::bind(address).is_ok());
+    Some([free.next()?, free.next()?])
+}
