@@ -15,11 +15,17 @@ type greeting struct {
 	SleepMs int64  `json:"sleepMs"`
 }
 
+type confirmation struct {
+	ID     string `json:"id"`
+	Answer string `json:"answer"`
+}
+
 func greeter() restate.ServiceDefinition {
 	return restate.NewService("Greeter").
 		Handler("greet", restate.NewServiceHandler(greet)).
 		Handler("step", restate.NewServiceHandler(step)).
 		Handler("confirm", restate.NewServiceHandler(confirm)).
+		Handler("answer", restate.NewServiceHandler(answer)).
 		Handler("relay", restate.NewServiceHandler(relay))
 }
 
@@ -66,6 +72,11 @@ func confirm(ctx restate.Context, tag string) (string, error) {
 		return "", err
 	}
 	return "confirmed: " + answer, nil
+}
+
+func answer(ctx restate.Context, input confirmation) (restate.Void, error) {
+	restate.ResolveAwakeable(ctx, input.ID, input.Answer)
+	return restate.Void{}, nil
 }
 
 func relay(ctx restate.Context, key string) (int64, error) {

@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import socket
 import time
 from concurrent.futures import Future
 from threading import Thread
@@ -61,7 +62,7 @@ class Reply:
         """Asserts a failure of the invocation, with this code and these words."""
         assert self.status == code, f"expected {code}: {self}"
         failure = self.json
-        assert failure["code"] == code and failure.get("source", "invocation") == "invocation", \
+        assert failure["code"] == code and failure["source"] == "invocation", \
             f"expected a failure of the invocation: {self}"
         assert message in failure["message"], f"expected the words '{message}': {self}"
 
@@ -82,7 +83,7 @@ class Client:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             return Reply(f"{method} {path}", answer.status, answer.read())
-        except TimeoutError:
+        except socket.timeout:
             raise AssertionError(f"{method} {path}: no answer within {PATIENCE:g} s") from None
         except http.client.HTTPException as e:
             raise AssertionError(f"{method} {path}: {type(e).__name__} {e}") from None

@@ -1,7 +1,8 @@
 """Starting, killing and restarting the server under test and the endpoints.
 
-A process keeps its command, ports and folders over restarts. Each is known by its pid and is
-ended by it, however the run ends.
+A process keeps its command, ports and folders over restarts. Each leads a group of its own,
+known by its pid, and the whole group is ended, however the run ends: where the command is a
+wrapper, killing the wrapper alone would leave the server alive.
 """
 import ctypes
 import os
@@ -94,17 +95,20 @@ class Process:
             try:
                 self.popen = subprocess.Popen(
                     self.command, env=self.env, stdin=subprocess.DEVNULL, stdout=out,
-                    stderr=subprocess.STDOUT,
+                    stderr=subprocess.STDOUT, start_new_session=True,
                     preexec_fn=_die_with_parent if sys.platform == "linux" else None)
             except OSError as e:
                 raise AssertionError(f"{self.name}: {self.command[0]} does not start: {e}") from None
         _alive.add(self)
 
     def kill9(self):
-        if self.popen is not None:
-            self.popen.kill()
+        if self in _alive:
+            try:
+                os.killpg(self.popen.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it has ended, and was waited for when somebody asked whether it runs
             self.popen.wait(10)
-        _alive.discard(self)
+            _alive.discard(self)
 
     def wait_until_ready(self, is_ready):
         def ready_or_dead():
@@ -145,9 +149,11 @@ class Server(Process):
     def start(self):
         """Starts it and waits until it is healthy and lists the services that it knew."""
         self.spawn()
-        return self.wait_until_ready(
-            lambda: self.admin.healthy() and (self.ingress.services() or set()) >= self.services
-            and self.ingress.services() is not None)
+        return self.wait_until_ready(self.healthy)
+
+    def healthy(self):
+        listed = self.ingress.services()
+        return listed is not None and listed >= self.services and self.admin.healthy()
 
     def restart(self):
         self.kill9()

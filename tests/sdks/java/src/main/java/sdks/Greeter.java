@@ -12,6 +12,8 @@ import java.util.concurrent.ThreadLocalRandom;
 public class Greeter {
   public record Greeting(String name, String tag, long sleepMs) {}
 
+  public record Confirmation(String id, String answer) {}
+
   @Handler
   public String greet(Context ctx, Greeting input) {
     int execution =
@@ -39,6 +41,11 @@ public class Greeter {
     var awakeable = ctx.awakeable(String.class);
     Notes.note(tag, "awakeable " + awakeable.id());
     return "confirmed: " + awakeable.await();
+  }
+
+  @Handler
+  public void answer(Context ctx, Confirmation input) {
+    ctx.awakeableHandle(input.id()).resolve(String.class, input.answer());
   }
 
   @Handler
