@@ -127,7 +127,8 @@ pub fn awakeable_text(invocation: &[u8; 24], index: u32) -> String {
     text
 }
 
-/// What an awakeable id, of either family, points at.
+/// What an awakeable id, of either family, points at. The padding that some SDKs append to the
+/// payload, `=` or `==`, is let pass.
 ///
 /// # Errors
 /// When the text is no awakeable id, or names a reserved signal: an id from outside must not be
@@ -135,7 +136,9 @@ pub fn awakeable_text(invocation: &[u8; 24], index: u32) -> String {
 pub fn parse_awakeable(text: &str) -> Result<Awakeable, IdError> {
     let legacy = text.starts_with(PROMISE.prefix);
     let shape = if legacy { PROMISE } else { SIGNAL };
-    let payload = shape.payload(text)?;
+    let unpadded = text.strip_suffix('=').unwrap_or(text);
+    let unpadded = unpadded.strip_suffix('=').unwrap_or(unpadded);
+    let payload = shape.payload(unpadded)?;
     let mut bytes = [0; 28];
     match URL_SAFE_NO_PAD.decode_slice(payload, &mut bytes) {
         Ok(28) => {}
@@ -336,13 +339,17 @@ mod tests {
     }
 
     #[test]
-    fn awakeable_ids_take_no_padding_and_no_standard_alphabet() {
+    fn awakeable_ids_may_be_padded_but_take_no_standard_alphabet() {
         let text = "sign_1ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3_____w";
-        assert!(parse_awakeable(text).is_ok());
+        let parsed = parse_awakeable(text);
+        assert!(parsed.is_ok());
+        for padding in ["=", "=="] {
+            assert_eq!(parse_awakeable(&format!("{text}{padding}")), parsed);
+        }
         for bad in [
             text.replace("_____w", "/////w"),
             text.replace("____w", "___w="),
-            format!("{text}=="),
+            format!("{text}==="),
         ] {
             assert!(parse_awakeable(&bad).is_err(), "{bad}");
         }
