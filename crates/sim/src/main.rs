@@ -10,9 +10,10 @@
 //! Comes in: a seed and the path of a server binary. Goes out: a line for every ten
 //! rounds, and whatever promise was broken, with the command that repeats it.
 //!
-//! Start at [`crash::run`]. Absent on purpose: any knowledge of how the server works
+//! Start at [`crash::run`]; [`asleep::run`] has no faults, only very many. Absent on purpose: any knowledge of how the server works
 //! inside. It is held to what a client and a handler can observe.
 
+mod asleep;
 mod auditor;
 mod client;
 mod crash;
@@ -39,6 +40,22 @@ struct Arguments {
 enum Ring {
     /// Kills a real server at random instants, again and again.
     Crash(Crash),
+    /// Puts very many invocations to sleep at once, looks at the server's memory, wakes all.
+    Asleep(Asleep),
+}
+
+/// How to run the sleepers.
+#[derive(Parser)]
+struct Asleep {
+    /// How many sleep at once.
+    #[arg(long, default_value_t = 200_000)]
+    count: usize,
+    /// Resident memory that the server may have meanwhile, in MiB.
+    #[arg(long, default_value_t = 150)]
+    rss_max: u64,
+    /// The server binary, run as `PATH serve` [default: `latchwork` beside this program].
+    #[arg(long)]
+    server: Option<PathBuf>,
 }
 
 /// How to run the crash loop.
@@ -57,15 +74,33 @@ struct Crash {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Ring::Crash(arguments) = Arguments::parse().ring;
-    let options = crash::Options {
-        seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..1 << 32)),
-        rounds: arguments.rounds,
-        server: arguments.server.unwrap_or_else(server_beside_us),
+    let run = async {
+        match Arguments::parse().ring {
+            Ring::Crash(arguments) => {
+                let options = crash::Options {
+                    seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..1 << 32)),
+                    rounds: arguments.rounds,
+                    server: arguments.server.unwrap_or_else(server_beside_us),
+                };
+                println!("seed {}", options.seed);
+                crash::run(&options)
+                    .await
+                    .map_err(|error| error.to_string())
+            }
+            Ring::Asleep(arguments) => {
+                let options = asleep::Options {
+                    count: arguments.count,
+                    rss_max_mib: arguments.rss_max,
+                    server: arguments.server.unwrap_or_else(server_beside_us),
+                };
+                asleep::run(&options)
+                    .await
+                    .map_err(|error| error.to_string())
+            }
+        }
     };
-    println!("seed {}", options.seed);
     tokio::select! {
-        end = crash::run(&options) => match end {
+        end = run => match end {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");

@@ -52,6 +52,27 @@ pub(crate) struct Server {
     child: Option<Child>,
 }
 
+/// Memory of the process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    resident_kib: u64,
+    peak_kib: u64,
+}
+
+impl Memory {
+    /// Resident memory in MiB.
+    pub(crate) fn rss_mib(&self) -> u64 {
+        self.resident_kib >> 10
+    }
+}
+
+impl std::fmt::Display for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (resident, peak) = (self.rss_mib(), self.peak_kib >> 10);
+        write!(f, "{resident} MiB resident, {peak} MiB at most so far")
+    }
+}
+
 impl Server {
     /// A server that keeps everything in this directory, not yet started.
     pub(crate) fn new(program: &Path, directory: &Path) -> Result<Self, ServerError> {
@@ -149,6 +170,22 @@ impl Server {
             child.kill().await.map_err(ServerError::Process)?;
         }
         Ok(())
+    }
+
+    /// What the process takes of memory just now.
+    pub(crate) fn memory(&self) -> Result<Memory, ServerError> {
+        let id = self.child.as_ref().and_then(Child::id).unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"));
+        let status = status.map_err(ServerError::Process)?;
+        let kib = |field: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field));
+            let number = line.and_then(|line| line.split_whitespace().next());
+            number.and_then(|number| number.parse().ok()).unwrap_or(0)
+        };
+        Ok(Memory {
+            resident_kib: kib("VmRSS:"),
+            peak_kib: kib("VmHWM:"),
+        })
     }
 
     fn must_run(&mut self) -> Result<(), ServerError> {
