@@ -86,9 +86,9 @@ pub struct RegisterDeployment {
     pub additional_headers: Option<BTreeMap<String, String>>,
     /// Opaque pairs.
     pub metadata: BTreeMap<String, String>,
-    /// Whether to speak HTTP/1.1 to the endpoint.
-    pub use_http_11: bool,
-    /// Whether a service may change its type.
+    /// Whether to speak HTTP/1.1 to the endpoint; absent: as before, for a new one HTTP/2.
+    pub use_http_11: Option<bool>,
+    /// Whether a service may change its type, and lose handlers.
     pub breaking: bool,
     /// Whether a deployment of the same address is overwritten; what absence means depends on the
     /// API version.
@@ -128,9 +128,10 @@ pub struct Info {
     pub message: String,
 }
 
-/// The body of `PATCH /deployments/{id}`. Absent members stay as they are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+/// The body of `PATCH /deployments/{id}`. Absent members stay as they are; unknown ones are an
+/// error, since they would look as if they had an effect.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct UpdateDeployment {
     /// A new address.
     pub uri: Option<String>,
@@ -140,12 +141,37 @@ pub struct UpdateDeployment {
     pub assume_role_arn: Option<String>,
     /// Replaces all additional headers.
     pub additional_headers: Option<BTreeMap<String, String>>,
+    /// Replaces all metadata.
+    pub metadata: Option<BTreeMap<String, String>>,
     /// Whether to speak HTTP/1.1.
     pub use_http_11: Option<bool>,
     /// Whether to read the services again, breaking changes allowed.
     pub overwrite: bool,
     /// Whether to check only.
     pub dry_run: bool,
+    /// Credentials of another platform, which this server has no use for.
+    pub auth: Option<Value>,
+}
+
+/// What still keeps a deployment in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// Whether it can go.
+    pub state: DrainState,
+    /// Unfinished invocations that are bound to it, or began on it and may yet bind themselves.
+    pub pinned_invocations: u64,
+}
+
+/// Whether a deployment can be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DrainState {
+    /// It offers the newest revision of a service: new invocations go there.
+    Active,
+    /// It gets nothing new, and has invocations that are not over.
+    Draining,
+    /// Nothing needs it any more.
+    Drained,
 }
 
 /// A deployment; `S` is [`ServiceRevision`] in lists and [`ServiceMetadata`] on its own.
@@ -191,6 +217,9 @@ pub struct Deployment<S> {
     pub sdk_version: Option<String>,
     /// What it offers.
     pub services: Vec<S>,
+    /// What still needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Drain>,
     /// What is worth knowing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub info: Vec<Info>,
@@ -208,8 +237,11 @@ pub struct ServiceRevision {
 /// The reply to `GET /deployments`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeploymentList {
-    /// All deployments.
+    /// Deployments, the oldest first.
     pub deployments: Vec<Deployment<ServiceRevision>>,
+    /// What to give as `after` for those that follow; absent: there are no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// The newest revision of a service, with what is in force for it.
@@ -249,9 +281,21 @@ pub struct ServiceMetadata {
     pub enable_lazy_state: bool,
     /// When attempts follow each other.
     pub retry_policy: RetryPolicy,
+    /// Who decided on the values above, for handlers that say nothing themselves; by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_force: BTreeMap<String, InForce>,
     /// What is worth knowing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub info: Vec<Info>,
+}
+
+/// A value that is in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InForce {
+    /// The value, as the API writes it.
+    pub value: Value,
+    /// Who decided: `operator`, `handler`, `service` or `default`, in this order.
+    pub source: String,
 }
 
 /// A handler, with what it sets itself.
@@ -297,6 +341,9 @@ pub struct HandlerMetadata {
     pub output_json_schema: Option<Value>,
     /// What it sets itself; always present.
     pub retry_policy: RetryPolicy,
+    /// What it runs under, and who decided; by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_force: BTreeMap<String, InForce>,
     /// What is worth knowing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub info: Vec<Info>,
@@ -336,20 +383,27 @@ pub struct RetryPolicy {
 /// The reply to `GET /services`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServiceList {
-    /// The newest revision of each service.
+    /// The newest revision of each service, in order of name.
     pub services: Vec<ServiceMetadata>,
+    /// What to give as `after` for those that follow; absent: there are no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// The reply to `GET /services/{service}/handlers`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HandlerList {
-    /// All handlers of the service.
+    /// Handlers of the service, in order of name.
     pub handlers: Vec<HandlerMetadata>,
+    /// What to give as `after` for those that follow; absent: there are no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
-/// The body of `PATCH /services/{service}`. Absent members stay as they are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+/// The body of `PATCH /services/{service}`. Absent members stay as they are; unknown ones are an
+/// error.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct UpdateService {
     /// Whether it can be called from outside.
     pub public: Option<bool>,
@@ -363,6 +417,58 @@ pub struct UpdateService {
     pub inactivity_timeout: Option<DurationMs>,
     /// Silence after that which breaks the attempt off.
     pub abort_timeout: Option<DurationMs>,
+    /// When a failed attempt is tried again.
+    pub retry_policy: Option<UpdateRetryPolicy>,
+    /// Names of settings that are to be again as the code says.
+    pub reset: Vec<String>,
+}
+
+/// The part of a retry policy that an operator sets. Absent members stay as they are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateRetryPolicy {
+    /// The first delay.
+    pub initial_interval: Option<DurationMs>,
+    /// What each delay is multiplied by to give the next; at least 1.
+    pub exponentiation_factor: Option<f64>,
+    /// The longest delay.
+    pub max_interval: Option<DurationMs>,
+    /// How many attempts there may be, the first included.
+    pub max_attempts: Option<AttemptsMax>,
+    /// What happens after the last of them.
+    pub on_max_attempts: Option<OnMaxAttempts>,
+}
+
+/// A bound of attempts: a number of at least 1 in JSON, or the text `unlimited`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptsMax {
+    /// So many, the first included.
+    Limited(u64),
+    /// Any number.
+    Unlimited,
+}
+
+impl Serialize for AttemptsMax {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Limited(attempts) => serializer.serialize_u64(*attempts),
+            Self::Unlimited => serializer.serialize_str("unlimited"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AttemptsMax {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Number(number) => number.as_u64().filter(|attempts| *attempts > 0),
+            Value::String(text) if text == "unlimited" => return Ok(Self::Unlimited),
+            _ => None,
+        }
+        .map(Self::Limited)
+        .ok_or_else(|| {
+            serde::de::Error::custom("max_attempts is a number of at least 1, or \"unlimited\"")
+        })
+    }
 }
 
 /// The body of `POST /services/{service}/state`.
@@ -461,6 +567,7 @@ mod tests {
             input_json_schema: None,
             output_json_schema: None,
             retry_policy: RetryPolicy::default(),
+            in_force: BTreeMap::new(),
             info: Vec::new(),
         };
         let written = to_value(&handler).unwrap();
@@ -486,6 +593,29 @@ mod tests {
         for bad in [json!(5), json!("-1s"), json!("1y")] {
             assert!(read(bad.clone()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn attempts_are_a_number_or_without_end() {
+        let read = |value| from_value::<AttemptsMax>(value);
+        for (written, meant) in [
+            (json!(3), AttemptsMax::Limited(3)),
+            (json!("unlimited"), AttemptsMax::Unlimited),
+        ] {
+            assert_eq!(read(written.clone()).unwrap(), meant);
+            assert_eq!(to_value(meant).unwrap(), written);
+        }
+        for bad in [json!(0), json!(-1), json!(1.5), json!("many"), json!(null)] {
+            let refusal = read(bad.clone()).unwrap_err().to_string();
+            assert!(refusal.contains("unlimited"), "{bad}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn members_that_would_have_no_effect_are_refused() {
+        assert!(from_value::<UpdateDeployment>(json!({"url": "http://a"})).is_err());
+        assert!(from_value::<UpdateService>(json!({"retention": "1d"})).is_err());
+        assert!(from_value::<UpdateRetryPolicy>(json!({"attempts": 1})).is_err());
     }
 
     #[test]

@@ -216,16 +216,50 @@ impl Handle {
         read: impl Fn(&dyn View) -> T + Clone + Send + 'static,
     ) -> Result<Vec<T>, AskError> {
         let mut all = Vec::with_capacity(self.shared.inboxes.len());
-        for inbox in &self.shared.inboxes {
-            let (reply, heard) = oneshot::channel();
-            let read = read.clone();
-            inbox.push(Wakeup::Read(Box::new(move |view| {
-                // Whoever asked may have gone away.
-                let _ = reply.send(read(view));
-            })));
-            all.push(heard.await.map_err(|_| AskError::Stopping)?);
+        for partition in 0..self.shared.topology.partitions {
+            all.push(self.read_partition(partition, read.clone()).await?);
         }
         Ok(all)
+    }
+
+    /// Reads the tables of the partition that a key belongs to, as [`Handle::read`].
+    ///
+    /// # Errors
+    /// If the server is stopping.
+    pub async fn read_at<T: Send + 'static>(
+        &self,
+        partition_key: u64,
+        read: impl FnOnce(&dyn View) -> T + Send + 'static,
+    ) -> Result<T, AskError> {
+        let owner = self.shared.topology.owner(partition_key);
+        self.read_partition(owner, read).await
+    }
+
+    /// How many partitions there are.
+    pub fn partitions(&self) -> u16 {
+        self.shared.topology.partitions
+    }
+
+    /// Reads the tables of one partition, as [`Handle::read`]. Whoever reads much reads in
+    /// slices, so that the partition can go on between them.
+    ///
+    /// # Errors
+    /// If the server is stopping, or there is no partition of this number.
+    pub async fn read_partition<T: Send + 'static>(
+        &self,
+        partition: u16,
+        read: impl FnOnce(&dyn View) -> T + Send + 'static,
+    ) -> Result<T, AskError> {
+        let inboxes = &self.shared.inboxes;
+        let inbox = inboxes
+            .get(usize::from(partition))
+            .ok_or(AskError::Stopping)?;
+        let (reply, heard) = oneshot::channel();
+        inbox.push(Wakeup::Read(Box::new(move |view| {
+            // Whoever asked may have gone away.
+            drop(reply.send(read(view)));
+        })));
+        heard.await.map_err(|_| AskError::Stopping)
     }
 
     async fn ask(&self, partition_key: u64, command: Command) -> Result<Reply, AskError> {

@@ -13,11 +13,13 @@
 //! that a web page cannot send them in the name of its visitor.
 
 mod batch;
+mod census;
 mod deployments;
 mod describe;
 mod error;
 mod health;
 mod invocations;
+mod page;
 mod registration;
 mod services;
 #[cfg(feature = "sql")]
@@ -26,7 +28,7 @@ mod state;
 
 use crate::transport::HttpTransport;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Extension, Router, middleware};
 use error::AdminError;
 use latchwork_runtime::{Clock, Handle};
@@ -74,7 +76,9 @@ pub async fn serve(
 
 fn router(app: Arc<Admin>) -> Router {
     let later = || routes().layer(Extension(Api::V3));
-    let second = routes().layer(Extension(Api::V2));
+    let second = routes()
+        .route("/deployments/{id}", put(deployments::update))
+        .layer(Extension(Api::V2));
     Router::new()
         .merge(later())
         .nest("/v2", second)
