@@ -117,6 +117,21 @@ pub(super) enum AdminError {
         found: String,
     },
 
+    #[error(
+        "the key {service}/{key} is held by invocation {holder}, which may be changing its state: \
+         wait until it is over (GET /invocations/{holder}/why says what it waits for), or replace \
+         the whole state without a version, which is done after what waits for the key"
+    )]
+    StateHeld {
+        service: String,
+        key: String,
+        holder: String,
+    },
+    #[error("there is no {0} {1:?}: this server has none")]
+    NoneOf(&'static str, String),
+    #[error("{0}")]
+    Absent(&'static str),
+
     #[error("there is no invocation {0}: it never was, or its retention is over")]
     NoInvocation(String),
     #[error("invocation {id} cannot be {done}: {reason}")]
@@ -162,12 +177,15 @@ impl AdminError {
             | Self::NoDeployment(_)
             | Self::NoService(_)
             | Self::NoHandler { .. }
+            | Self::NoneOf(..)
             | Self::NoInvocation(_) => StatusCode::NOT_FOUND,
+            Self::Absent(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Verb(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::KindChange { .. }
             | Self::HandlersGone { .. }
             | Self::Registered { .. }
             | Self::InUse { .. }
+            | Self::StateHeld { .. }
             | Self::StateVersion { .. } => StatusCode::CONFLICT,
             Self::State { status, .. } => *status,
             #[cfg(feature = "sql")]
@@ -214,7 +232,7 @@ fn query_status(error: &crate::query::QueryError) -> StatusCode {
 impl IntoResponse for AdminError {
     fn into_response(self) -> Response {
         let status = self.status();
-        if status.is_server_error() {
+        if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
             tracing::warn!(%status, error = %self, "an admin request failed");
         }
         body(status, self.to_string(), self.code())

@@ -12,6 +12,7 @@
 //! Absent on purpose: authentication, which is a proxy's; bodies must be declared as JSON, so
 //! that a web page cannot send them in the name of its visitor.
 
+mod absent;
 mod batch;
 mod census;
 mod deployments;
@@ -21,6 +22,7 @@ mod health;
 mod invocations;
 mod page;
 mod registration;
+mod service_openapi;
 mod services;
 #[cfg(feature = "sql")]
 mod sql;
@@ -115,19 +117,63 @@ fn routes() -> Router<Arc<Admin>> {
             "/services/{service}/handlers/{handler}",
             get(services::handler),
         )
+        .route("/services/{service}/openapi", get(services::openapi))
         .route("/services/{service}/state", post(state::modify))
+        .route(
+            "/services/{service}/state/{key}",
+            get(state::one)
+                .put(state::replace)
+                .patch(state::patch)
+                .delete(state::clear),
+        )
         .route("/invocations/{id}", delete(invocations::end))
         .route("/invocations/{id}/{operation}", patch(invocations::operate))
         .route(
             "/internal/invocations_batch_operations/{operation}",
             post(batch::operate),
-        );
+        )
+        .merge(absences());
     #[cfg(feature = "sql")]
     let router = router
         .route("/query", post(sql::query))
         .route("/invocations/{id}", get(sql::invocation))
         .route("/invocations/{id}/journal", get(sql::journal));
     router
+}
+
+/// What clients may ask for and this server does not have.
+fn absences() -> Router<Arc<Admin>> {
+    Router::new()
+        .route(
+            "/kafka-clusters",
+            get(absent::clusters).post(absent::connect),
+        )
+        .route(
+            "/kafka-clusters/{name}",
+            get(absent::cluster)
+                .patch(absent::cluster)
+                .delete(absent::cluster),
+        )
+        .route(
+            "/subscriptions",
+            get(absent::subscriptions).post(absent::connect),
+        )
+        .route(
+            "/subscriptions/{id}",
+            get(absent::subscription).delete(absent::subscription),
+        )
+        .route("/limits/rules", put(absent::set_rules))
+        .route("/limits/rules/bulk-delete", post(absent::delete_rules))
+        .route("/vqueues/{id}/pause", post(absent::vqueue))
+        .route("/vqueues/{id}/resume", post(absent::vqueue))
+        .route(
+            "/internal/services/{service}/serdes/decode/{*serde}",
+            post(absent::serde),
+        )
+        .route(
+            "/internal/services/{service}/serdes/encode/{*serde}",
+            post(absent::serde),
+        )
 }
 
 async fn unknown(request: Request) -> AdminError {

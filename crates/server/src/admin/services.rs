@@ -2,14 +2,14 @@
 
 use super::error::AdminError;
 use super::page::Page;
-use super::{Admin, describe};
+use super::{Admin, describe, service_openapi};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use latchwork_protocol::admin::{
     DurationMs, HandlerList, HandlerMetadata, ServiceList, ServiceMetadata, UpdateService,
 };
-use latchwork_protocol::service::manifest::ServiceKind;
-use latchwork_runtime::registry::{Overrides, Registry, RetryOverrides, ServiceEntry};
+use latchwork_protocol::service::manifest::{Handler, ServiceKind};
+use latchwork_runtime::registry::{InForce, Overrides, Registry, RetryOverrides, ServiceEntry};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -79,6 +79,24 @@ pub(super) async fn handler(
         &entry.service,
         found,
         &entry.overrides,
+    )))
+}
+
+pub(super) async fn openapi(
+    State(app): State<Arc<Admin>>,
+    Path(service): Path<String>,
+) -> Result<Json<Value>, AdminError> {
+    let registry = app.handle.registry();
+    let entry = find(&registry, &service)?;
+    let is_public = |handler: &Handler| {
+        let in_force = InForce::of(&entry.service, Some(handler), &entry.overrides);
+        in_force.public.value
+    };
+    Ok(Json(service_openapi::document(
+        &entry.service,
+        entry.revision,
+        is_public,
+        &app.ingress_url,
     )))
 }
 
