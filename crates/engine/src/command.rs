@@ -7,7 +7,7 @@
 use crate::future::Future;
 use crate::id::InvocationId;
 use crate::table::timer::TimerKey;
-use crate::value::{Answer, Identity, Input, Pin, Settled, Span, Target, Waiter};
+use crate::value::{Answer, Failure, Identity, Input, Pin, Settled, Span, Target, Waiter};
 use bytes::Bytes;
 
 /// One place in the log.
@@ -17,7 +17,7 @@ pub struct Record {
     #[prost(uint64, tag = "1")]
     pub time: u64,
     /// What is asked.
-    #[prost(oneof = "Command", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "Command", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub command: Option<Command>,
 }
 
@@ -51,6 +51,9 @@ pub enum Command {
     /// Another partition has our messages up to here.
     #[prost(message, tag = "10")]
     Delivered(Delivered),
+    /// An end to what waits for a key in vain.
+    #[prost(message, tag = "11")]
+    BreakDeadlock(BreakDeadlock),
 }
 
 /// Something addressed to one invocation: by a caller, or by another invocation.
@@ -144,6 +147,10 @@ pub struct Invoke {
     /// Limit key within the scope.
     #[prost(string, optional, tag = "10")]
     pub limit_key: Option<String>,
+    /// Drawn at random at the rim: tells this bearer of the id from an earlier one that was
+    /// forgotten. Ids that are random themselves need none.
+    #[prost(fixed32, tag = "11")]
+    pub incarnation: u32,
 }
 
 /// The invocation that made a call.
@@ -169,6 +176,9 @@ pub struct Complete {
     /// The answer.
     #[prost(oneof = "Answer", tags = "4, 5, 6, 7, 8")]
     pub answer: Option<Answer>,
+    /// Of the invocation that waits; what was meant for an earlier bearer of its id is dropped.
+    #[prost(fixed32, tag = "9")]
+    pub incarnation: u32,
 }
 
 /// A signal to an invocation.
@@ -225,6 +235,9 @@ pub struct Progress {
     /// How the attempt ended, if it did.
     #[prost(oneof = "End", tags = "5, 6, 7")]
     pub end: Option<End>,
+    /// Of the invocation that the attempt belongs to.
+    #[prost(fixed32, tag = "8")]
+    pub incarnation: u32,
 }
 
 /// How an attempt ended.
@@ -270,15 +283,31 @@ pub struct Failed {
     pub next: Option<Next>,
 }
 
+/// Why an invocation is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum PauseReason {
+    /// An operator wished it.
+    Operator = 0,
+    /// The attempts of the retry policy are used up.
+    RetriesExhausted = 1,
+    /// The handler's SDK asked for it.
+    Handler = 2,
+    /// The handler took another path than its journal.
+    JournalMismatch = 3,
+    /// Its journal has outgrown its budget.
+    OverBudget = 4,
+}
+
 /// What follows a failed attempt.
 #[derive(Clone, PartialEq, Eq, prost::Oneof)]
 pub enum Next {
     /// Another attempt at this time, in ms since 1970.
     #[prost(uint64, tag = "4")]
     RetryAt(u64),
-    /// None, until an operator resumes it.
-    #[prost(bool, tag = "5")]
-    Pause(bool),
+    /// None, until an operator resumes it; for this reason.
+    #[prost(enumeration = "PauseReason", tag = "5")]
+    Pause(i32),
     /// The invocation ends with this failure.
     #[prost(bool, tag = "6")]
     End(bool),
@@ -305,6 +334,20 @@ pub struct AttemptFailure {
     /// Its wire type.
     #[prost(uint32, optional, tag = "6")]
     pub command_type: Option<u32>,
+    /// The handler took another path than its journal: both commands side by side.
+    #[prost(message, optional, tag = "7")]
+    pub mismatch: Option<Mismatch>,
+}
+
+/// Where a handler left the path that its journal remembers; for people.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Mismatch {
+    /// The command in the journal.
+    #[prost(string, tag = "1")]
+    pub expected: String,
+    /// What the handler did in its place.
+    #[prost(string, tag = "2")]
+    pub found: String,
 }
 
 /// One message of an attempt: the bytes as they came, and what they ask for.
@@ -565,6 +608,21 @@ pub struct Restart {
     /// Where to run it; absent: the newest.
     #[prost(message, optional, tag = "4")]
     pub pin: Option<Pin>,
+}
+
+/// Ends an invocation that waits for a key which can never become free: its holder waits,
+/// through calls, for this very invocation. Found outside, by following who waits for whom.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct BreakDeadlock {
+    /// The one that waits.
+    #[prost(message, required, tag = "1")]
+    pub id: InvocationId,
+    /// Tells it from another bearer of its id.
+    #[prost(fixed32, tag = "2")]
+    pub incarnation: u32,
+    /// What its caller is told.
+    #[prost(message, required, tag = "3")]
+    pub failure: Failure,
 }
 
 /// Replaces the state of one key, after what already waits for the key.

@@ -50,6 +50,12 @@ pub enum Effect {
         /// How it ended.
         outcome: Outcome,
     },
+    /// A call of another invocation waits for a key: see that it does not wait in vain. Not
+    /// among what is outstanding: whoever looks for deadlocks looks through the inbox first.
+    Queued {
+        /// The one that waits.
+        id: InvocationId,
+    },
     /// Look at the timers at this time, in ms since 1970.
     Arm {
         /// When.

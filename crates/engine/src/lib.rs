@@ -31,10 +31,11 @@ mod view;
 pub mod table;
 
 pub use command::{
-    Attach, AttachTo, AttemptFailure, Awaited, Call, Caller, Command, Complete, CompletePromise,
-    Deliver, Delivered, Document, End, Entry, Failed, FireTimers, GetState, Invoke, Kill, Letter,
-    Message, Next, Op, Operate, Operation, Output, PatchState, Progress, PromiseRead, ProposeRun,
-    Record, Register, Restart, SendSignal, SetState, Signal, Sleep, StateEntry, Suspended,
+    Attach, AttachTo, AttemptFailure, Awaited, BreakDeadlock, Call, Caller, Command, Complete,
+    CompletePromise, Deliver, Delivered, Document, End, Entry, Failed, FireTimers, GetState,
+    Invoke, Kill, Letter, Message, Mismatch, Next, Op, Operate, Operation, Output, PatchState,
+    PauseReason, Progress, PromiseRead, ProposeRun, Record, Register, Restart, SendSignal,
+    SetState, Signal, Sleep, StateEntry, Suspended,
 };
 pub use effect::{Effect, Reply};
 pub use future::{Combinator, Future};

@@ -81,6 +81,7 @@ impl Partition {
             Command::Register(register) => apply.register(register),
             Command::Deliver(deliver) => apply.deliver(deliver)?,
             Command::Delivered(delivered) => apply.delivered(delivered)?,
+            Command::BreakDeadlock(deadlock) => apply.break_deadlock(deadlock)?,
         }
         while let Some(letter) = apply.letters.pop_front() {
             apply.letter(letter, apply::Origin::Inside)?;

@@ -214,6 +214,9 @@ pub struct Waiter {
     /// On what.
     #[prost(uint32, tag = "2")]
     pub completion: u32,
+    /// Tells it from an earlier bearer of its id.
+    #[prost(fixed32, tag = "3")]
+    pub incarnation: u32,
 }
 
 /// Deployment and protocol version that an invocation is bound to once it has made progress.

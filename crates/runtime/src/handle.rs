@@ -1,6 +1,7 @@
 //! The way in: what may be asked of the partitions, from any thread.
 
 use crate::inbox::{Inbox, ReplyTo, Wakeup};
+use crate::invoker::RunningAttempt;
 use crate::registry::Registry;
 use arc_swap::ArcSwap;
 use latchwork_engine::table::invocation::Status;
@@ -9,8 +10,8 @@ use latchwork_engine::{
     PatchState, Pin, Register, Reply, Restart, Signal, Topology, View,
 };
 use prost::Message;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, MutexGuard, oneshot};
 
 /// Asks the partitions of one node. Cheap to clone.
@@ -26,6 +27,37 @@ pub(crate) struct Shared {
     pub(crate) registry: ArcSwap<Registry>,
     pub(crate) registering: Mutex<()>,
     pub(crate) draining: AtomicBool,
+    /// Calls that have begun to wait for a key, for whoever looks for deadlocks.
+    queued: std::sync::Mutex<Vec<InvocationId>>,
+}
+
+/// Calls that are remembered between two looks for deadlocks; more are forgotten.
+const QUEUED_MAX: usize = 100_000;
+
+impl Shared {
+    pub(crate) fn new(topology: Topology, inboxes: Vec<Arc<Inbox>>) -> Self {
+        Self {
+            topology,
+            inboxes,
+            registry: ArcSwap::from_pointee(Registry::default()),
+            registering: Mutex::new(()),
+            draining: AtomicBool::new(false),
+            queued: std::sync::Mutex::default(),
+        }
+    }
+
+    /// A call has begun to wait for a key.
+    pub(crate) fn queued(&self, id: InvocationId) {
+        let mut queued = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
+        if queued.len() < QUEUED_MAX {
+            queued.push(id);
+        }
+    }
+
+    /// Those that have begun to wait since this was asked last.
+    pub(crate) fn take_queued(&self) -> Vec<InvocationId> {
+        std::mem::take(&mut *self.queued.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// How an invocation ended, and until when that is remembered.
@@ -216,13 +248,27 @@ impl Handle {
         read: impl Fn(&dyn View) -> T + Clone + Send + 'static,
     ) -> Result<Vec<T>, AskError> {
         let mut all = Vec::with_capacity(self.shared.inboxes.len());
-        for partition in 0..self.shared.topology.partitions {
+        for partition in 0..self.shared.inboxes.len() {
             all.push(self.read_partition(partition, read.clone()).await?);
         }
         Ok(all)
     }
 
-    /// Reads the tables of the partition that a key belongs to, as [`Handle::read`].
+    /// The attempts that run just now, of all partitions.
+    ///
+    /// # Errors
+    /// If the server is stopping.
+    pub async fn attempts(&self) -> Result<Vec<RunningAttempt>, AskError> {
+        let mut all = Vec::new();
+        for inbox in &self.shared.inboxes {
+            let (reply, heard) = oneshot::channel();
+            inbox.push(Wakeup::Attempts(reply));
+            all.extend(heard.await.map_err(|_| AskError::Stopping)?);
+        }
+        Ok(all)
+    }
+
+    /// Reads the tables of the partition that owns a key, as [`Handle::read`] does.
     ///
     /// # Errors
     /// If the server is stopping.
@@ -231,33 +277,30 @@ impl Handle {
         partition_key: u64,
         read: impl FnOnce(&dyn View) -> T + Send + 'static,
     ) -> Result<T, AskError> {
-        let owner = self.shared.topology.owner(partition_key);
-        self.read_partition(owner, read).await
+        let partition = self.shared.topology.owner(partition_key);
+        self.read_partition(usize::from(partition), read).await
     }
 
     /// How many partitions there are.
-    pub fn partitions(&self) -> u16 {
-        self.shared.topology.partitions
+    pub fn partitions(&self) -> usize {
+        self.shared.inboxes.len()
     }
 
-    /// Reads the tables of one partition, as [`Handle::read`]. Whoever reads much reads in
-    /// slices, so that the partition can go on between them.
+    /// Reads the tables of one partition, counted from 0, as [`Handle::read`] does. Whoever
+    /// reads much reads in slices, so that the partition can go on between them.
     ///
     /// # Errors
     /// If the server is stopping, or there is no partition of this number.
     pub async fn read_partition<T: Send + 'static>(
         &self,
-        partition: u16,
+        partition: usize,
         read: impl FnOnce(&dyn View) -> T + Send + 'static,
     ) -> Result<T, AskError> {
-        let inboxes = &self.shared.inboxes;
-        let inbox = inboxes
-            .get(usize::from(partition))
-            .ok_or(AskError::Stopping)?;
+        let inbox = (self.shared.inboxes.get(partition)).ok_or(AskError::Stopping)?;
         let (reply, heard) = oneshot::channel();
         inbox.push(Wakeup::Read(Box::new(move |view| {
             // Whoever asked may have gone away.
-            drop(reply.send(read(view)));
+            let _ = reply.send(read(view));
         })));
         heard.await.map_err(|_| AskError::Stopping)
     }
@@ -285,6 +328,11 @@ impl Handle {
         Ok(())
     }
 
+    /// The queue of the partition that has an invocation.
+    pub(crate) fn inbox_of(&self, id: &InvocationId) -> &Inbox {
+        self.inbox(id.partition_key)
+    }
+
     fn inbox(&self, partition_key: u64) -> &Inbox {
         &self.shared.inboxes[usize::from(self.shared.topology.owner(partition_key))]
     }
@@ -303,6 +351,11 @@ pub(crate) fn propose(command: Command, reply: ReplyTo) -> Wakeup {
         reply,
         bytes,
     }
+}
+
+/// Tells one bearer of an id that is derived from a key from the next.
+pub fn random_incarnation() -> u32 {
+    rand::random()
 }
 
 /// 24 random bytes: an id that nobody else has.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 use crate::handle::{CallEnd, Ending, OutputState};
+use crate::invoker::RunningAttempt;
 
 /// Bytes of proposals that may wait; beyond that, callers are refused.
 const BYTES_MAX: usize = 64 << 20;
@@ -31,10 +32,14 @@ pub(crate) enum Wakeup {
     Output(InvocationId, oneshot::Sender<OutputState>),
     /// Somebody wants to read the tables.
     Read(Reading),
+    /// The attempt of this invocation, if it has one, is to come to an end as soon as it waits.
+    AskToSuspend(InvocationId),
     /// An attempt is gone without having said how it ended.
     AttemptLost(InvocationId, u32),
     /// Somebody wants to know how many attempts run.
     Running(oneshot::Sender<usize>),
+    /// Somebody wants to know which attempts run.
+    Attempts(oneshot::Sender<Vec<RunningAttempt>>),
     /// Start nothing more, and ask what runs to come to an end.
     Drain,
     /// Stop, whatever still runs.

@@ -13,6 +13,7 @@
 //! Absent on purpose: HTTP, JSON for people, settings files. Those are the server's.
 
 mod clock;
+mod deadlock;
 mod handle;
 mod inbox;
 mod invoker;
@@ -26,5 +27,6 @@ pub mod registry;
 pub mod transport;
 
 pub use clock::{Clock, SystemClock};
-pub use handle::{AskError, CallEnd, Ending, Handle, OutputState, random_id};
+pub use handle::{AskError, CallEnd, Ending, Handle, OutputState, random_id, random_incarnation};
+pub use invoker::RunningAttempt;
 pub use node::{Fatal, Node, NodeOptions, OpenError, Recovery};

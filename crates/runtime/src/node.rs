@@ -8,15 +8,14 @@
 //! ```
 
 use crate::clock::{Clock, Stamp};
+use crate::deadlock;
 use crate::handle::{Handle, Shared};
 use crate::inbox::{Inbox, Wakeup};
-use crate::invoker::{Invoker, World};
+use crate::invoker::{Invoker, Limits, World};
 use crate::partition::Loop;
-use crate::registry::Registry;
 use crate::timers::Timers;
 use crate::transport::Transport;
 use crate::waiters::Waiters;
-use arc_swap::ArcSwap;
 use latchwork_engine::{Halt, Partition, Record, Topology};
 use latchwork_storage::{
     Batch, DiskStore, FileLog, FileLogOptions, Log, LogError, Lsn, Store, Tables, TablesError,
@@ -27,7 +26,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -44,6 +43,11 @@ pub struct NodeOptions {
     pub partitions: u16,
     /// Attempts that may run at a time, all partitions together.
     pub attempts_max: usize,
+    /// Bytes of journals and state that attempts may hold at a time, all partitions together.
+    /// One attempt may always run.
+    pub attempts_bytes_max: u64,
+    /// Bytes of one invocation's journal; one that has more is paused.
+    pub invocation_bytes_max: u64,
     /// Bytes for the caches of the tables.
     pub cache_bytes: u64,
 }
@@ -178,14 +182,15 @@ impl Node {
         let partitions = identify(directory, options.partitions)?;
         let disk = DiskStore::open(&directory.join("tables"), partitions, options.cache_bytes)
             .map_err(Fatal::from)?;
-        let shared = Arc::new(Shared {
-            topology: Topology { partitions, own: 0 },
-            inboxes: (0..partitions).map(|_| Arc::default()).collect(),
-            registry: ArcSwap::from_pointee(Registry::default()),
-            registering: tokio::sync::Mutex::new(()),
-            draining: AtomicBool::new(false),
-        });
-        let slots = (options.attempts_max / usize::from(partitions)).max(1);
+        let shared = Arc::new(Shared::new(
+            Topology { partitions, own: 0 },
+            (0..partitions).map(|_| Arc::default()).collect(),
+        ));
+        let limits = Limits {
+            slots: (options.attempts_max / usize::from(partitions)).max(1),
+            attempts_bytes: options.attempts_bytes_max / u64::from(partitions),
+            invocation_bytes: options.invocation_bytes_max,
+        };
         let mut recovery = Recovery::default();
         let mut loops = Vec::new();
         for (own, store) in disk.into_iter().enumerate() {
@@ -203,7 +208,7 @@ impl Node {
                 store,
                 world,
                 rim,
-                slots,
+                limits,
                 &mut recovery,
             )?);
         }
@@ -226,8 +231,10 @@ impl Node {
                 .map_err(Fatal::Thread)?;
             threads.push((own, thread));
         }
+        let handle = Handle { shared };
+        rim.spawn(deadlock::watch(handle.clone()));
         Ok(Self {
-            handle: Handle { shared },
+            handle,
             threads,
             fatal,
             recovery,
@@ -393,7 +400,7 @@ fn recover<S: Store>(
     store: S,
     world: Arc<World>,
     rim: &tokio::runtime::Handle,
-    slots: usize,
+    limits: Limits,
     recovery: &mut Recovery,
 ) -> Result<Loop<S>, Fatal> {
     let (log, found) = FileLog::open(
@@ -427,7 +434,7 @@ fn recover<S: Store>(
         shared: world.shared.clone(),
         clock: world.clock.clone(),
         stamp,
-        invoker: Invoker::new(world, rim.clone(), slots),
+        invoker: Invoker::new(world, rim.clone(), limits),
         waiters: Waiters::default(),
         timers: Timers::default(),
         batch: Batch::new(),

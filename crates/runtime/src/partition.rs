@@ -140,7 +140,7 @@ impl<S: Store> Loop<S> {
             if let Some(Command::Progress(progress)) = &record.command
                 && progress.end.is_some()
             {
-                self.invoker.ended(&progress.id, progress.epoch);
+                self.invoker.ended(progress);
             }
             let Transition { writes, effects } = self.engine.apply(&self.tables, record)?;
             self.tables.commit(lsn, writes)?;
@@ -170,6 +170,7 @@ impl<S: Store> Loop<S> {
             } => self.invoker.notify(&id, index, notification, proposed),
             Effect::Acknowledge { id, command } => self.invoker.acknowledge(&id, command),
             Effect::Completed { id, outcome } => self.waiters.completed(&id, &outcome),
+            Effect::Queued { id } => self.shared.queued(id),
             Effect::Arm { time } => self.timers.arm(time),
             Effect::Deliver {
                 to,
@@ -195,8 +196,10 @@ impl<S: Store> Loop<S> {
             },
             Wakeup::Output(id, asker) => drop(asker.send(self.output(&id)?)),
             Wakeup::Read(read) => read(&self.tables),
+            Wakeup::AskToSuspend(id) => self.invoker.ask_to_suspend(&id),
             Wakeup::AttemptLost(id, epoch) => self.invoker.lost(&id, epoch),
             Wakeup::Running(asker) => drop(asker.send(self.invoker.running())),
+            Wakeup::Attempts(asker) => drop(asker.send(self.invoker.attempts())),
             Wakeup::Drain => self.invoker.drain(),
             Wakeup::Propose { .. } | Wakeup::Stop => {}
         }

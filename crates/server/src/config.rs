@@ -64,6 +64,12 @@ settings! {
     partitions: Option<u16> = None, partitions, "a number from 1 to 1024";
     /// Attempts that may run at a time; further ones wait for their turn. Default 10000.
     attempts_max: usize = 10_000, positive, "a number of at least 1";
+    /// Memory that running attempts may hold for journals and state; further ones wait for their
+    /// turn. Default: a quarter of what the machine or the container has, at least 32MiB.
+    attempts_bytes_max: u64 = attempts_share(), bytes, "a size, such as 256MiB";
+    /// What the journal of one invocation may grow to; one that has more is paused, with the
+    /// reason. Default 128MiB.
+    invocation_bytes_max: u64 = 128 << 20, bytes, "a size, such as 128MiB";
     /// The largest request body that is accepted. Default 32MiB.
     request_bytes_max: usize = 32 << 20, bytes_usize, "a size of at least 1, such as 32MiB or 500kB";
     /// Memory for the caches of the tables. Default: an eighth of what the machine or the
@@ -376,6 +382,15 @@ fn half_the_cpus() -> usize {
 }
 
 fn cache_share() -> u64 {
+    (memory() / 8).clamp(8 << 20, 256 << 20)
+}
+
+fn attempts_share() -> u64 {
+    (memory() / 4).max(32 << 20)
+}
+
+/// What the container may use, or the machine has, in bytes; 0 if neither is known.
+fn memory() -> u64 {
     let container = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
         .ok()
         .and_then(|text| text.trim().parse::<u64>().ok());
@@ -388,12 +403,11 @@ fn cache_share() -> u64 {
             line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
         })
         .map(|kib| kib << 10);
-    let memory = match (container, machine) {
+    match (container, machine) {
         (Some(container), Some(machine)) => container.min(machine),
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => 0,
-    };
-    (memory / 8).clamp(8 << 20, 256 << 20)
+    }
 }
 
 #[cfg(test)]

@@ -192,6 +192,8 @@ fn open(
         directory: config.data_dir.clone(),
         partitions: config.partitions.unwrap_or(0),
         attempts_max: config.attempts_max,
+        attempts_bytes_max: config.attempts_bytes_max,
+        invocation_bytes_max: config.invocation_bytes_max,
         cache_bytes: config.cache_bytes,
     };
     let rim = tokio::runtime::Handle::current();

@@ -13,6 +13,7 @@ impl Apply<'_> {
         };
         if let Some(mut row) = self.invocation(&complete.id)?
             && row.in_flight()
+            && row.incarnation == complete.incarnation
         {
             let identity = Identity::Completion(complete.completion);
             self.notify(complete.id, &mut row, identity, answer);

@@ -95,7 +95,11 @@ impl Apply<'_> {
                 row.next_retry_at = Some(time);
                 self.arm(time, id, row.created_at, TimerKind::Retry, row.epoch);
             }
-            Some(Next::Pause(_)) | None => self.stop(&id, &mut row, Status::Paused),
+            Some(Next::Pause(reason)) => {
+                self.stop(&id, &mut row, Status::Paused);
+                row.pause_reason = Some(reason);
+            }
+            None => self.stop(&id, &mut row, Status::Paused),
         }
         row.last_failure = Some(failure);
         self.save(&id, &mut row);

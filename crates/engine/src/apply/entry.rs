@@ -113,26 +113,17 @@ impl Apply<'_> {
                 }
             }
             Op::Call(call) => {
-                let waiter = Waiter {
-                    id,
-                    completion: call.completion,
-                };
+                let waiter = row.waiter(id, call.completion);
                 self.call(id, row, *call, Some(waiter), raw)?;
             }
             Op::Send(call) => self.call(id, row, *call, None, raw)?,
             Op::Signal(signal) => self.send_signal(signal, raw)?,
             Op::Attach(attach) => {
-                let waiter = Waiter {
-                    id,
-                    completion: attach.completion,
-                };
+                let waiter = row.waiter(id, attach.completion);
                 self.ask(attach.to, waiter, Letter::Attach)?;
             }
             Op::GetOutput(get) => {
-                let waiter = Waiter {
-                    id,
-                    completion: get.completion,
-                };
+                let waiter = row.waiter(id, get.completion);
                 self.ask(get.to, waiter, Letter::GetOutput)?;
             }
         }

@@ -38,6 +38,7 @@ impl Apply<'_> {
             journal_retention_ms: invoke.journal_retention_ms,
             execution_time: invoke.execution_time,
             limit_key: invoke.limit_key,
+            incarnation: invoke.incarnation,
             waiters: invoke.waiter.into_iter().collect(),
             ..Invocation::default()
         };

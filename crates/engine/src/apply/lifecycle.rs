@@ -16,6 +16,7 @@ use crate::transition::{Apply, decode};
 use crate::value::{Answer, Identity, Outcome, TargetKind, Waiter};
 use crate::view::{ReadError, Rows, View};
 use bytes::Bytes;
+use prost::Message as _;
 
 /// A record being applied reads as the tables do after what it has written.
 impl View for Apply<'_> {
@@ -54,6 +55,9 @@ impl Apply<'_> {
                 row.status = Status::Inboxed.into();
                 row.inbox_sequence = Some(lock.next_sequence);
                 self.enqueue(&address, &mut lock, Turn::Invocation(id));
+                if !row.waiters.is_empty() {
+                    self.effect(Effect::Queued { id });
+                }
             }
         }
         Ok(())
@@ -75,6 +79,7 @@ impl Apply<'_> {
         row.awaiting = None;
         row.next_retry_at = None;
         row.inbox_sequence = None;
+        row.pause_reason = None;
         self.put(
             invocation::ready_key(&id),
             Bytes::copy_from_slice(&row.epoch.to_be_bytes()),
@@ -103,7 +108,9 @@ impl Apply<'_> {
             time: self.now,
             body: Some(body),
         };
-        self.put_row(journal::key(id, index), &entry);
+        let value = Bytes::from(entry.encode_to_vec());
+        row.journal_bytes += value.len() as u64;
+        self.put(journal::key(id, index), value);
         index
     }
 
@@ -153,6 +160,7 @@ impl Apply<'_> {
         self.stop(&id, &mut row, Status::Completed);
         row.completed_at = Some(self.now);
         row.awaiting = None;
+        row.pause_reason = None;
         if let Some(time) = row.next_retry_at.take() {
             self.disarm(time, id, TimerKind::Retry, row.epoch);
         }
@@ -181,6 +189,7 @@ impl Apply<'_> {
             id: waiter.id,
             completion: waiter.completion,
             answer: Some(answer),
+            incarnation: waiter.incarnation,
         }))
     }
 

@@ -1,7 +1,7 @@
 //! An operator's wish for one invocation.
 
 use crate::Halt;
-use crate::command::{Operate, Operation, Signal};
+use crate::command::{Operate, Operation, PauseReason, Signal};
 use crate::effect::{Effect, Reply};
 use crate::id::InvocationId;
 use crate::table::invocation::{Invocation, Status};
@@ -49,6 +49,7 @@ impl Apply<'_> {
         self.cancel_retry(id, &mut row);
         row.awaiting = None;
         self.stop(&id, &mut row, Status::Paused);
+        row.pause_reason = Some(PauseReason::Operator.into());
         self.save(&id, &mut row);
         reply
     }

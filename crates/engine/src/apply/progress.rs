@@ -11,6 +11,8 @@ impl Apply<'_> {
     pub(crate) fn progress(&mut self, progress: Progress) -> Result<(), Halt> {
         let id = progress.id;
         let mut row = match self.invocation(&id)? {
+            // The attempt of a forgotten bearer of this id was broken off when that ended.
+            Some(row) if row.incarnation != progress.incarnation => return Ok(()),
             Some(row) if row.status() == Status::Running && row.epoch == progress.epoch => row,
             _ => {
                 self.effect(Effect::Abort {

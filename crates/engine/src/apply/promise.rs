@@ -7,7 +7,7 @@ use crate::table::Address;
 use crate::table::invocation::Invocation;
 use crate::table::promise::{self, Promise};
 use crate::transition::Apply;
-use crate::value::{Answer, Failure, Identity, Waiter};
+use crate::value::{Answer, Failure, Identity};
 use bytes::Bytes;
 
 impl Apply<'_> {
@@ -23,10 +23,7 @@ impl Apply<'_> {
         match promise.answer {
             Some(answer) => self.notify(id, row, Identity::Completion(get.completion), answer),
             None => {
-                promise.waiters.push(Waiter {
-                    id,
-                    completion: get.completion,
-                });
+                promise.waiters.push(row.waiter(id, get.completion));
                 self.put_row(key, &promise);
             }
         }

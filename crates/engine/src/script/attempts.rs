@@ -80,7 +80,7 @@ fn a_pause_after_failures_waits_for_an_operator() {
         expect![[r#"
             invoke P/a as i1 => run i1@1, accepted i1
             error i1 pause
-            show i1 => i1@1 Paused 1 entries retries 1/1
+            show i1 => i1@1 Paused 1 entries retries 1/1 for RetriesExhausted
             signal i1 !17 x => reply Noted
             resume i1 on d2 => reply NotPinned
             resume i1 => run i1@2, reply Done
@@ -173,6 +173,66 @@ fn state_is_read_where_it_is_written() {
             entry i1 clear-all
             entry i1 keys #4 => notify i1[12] #4=
             state O:k
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_meant_for_an_earlier_bearer_of_an_id_does_not_reach_the_later() {
+    check(
+        "invoke W:k/!run as w1 nr 1 | entry w1 nr 1 call P/b as i2 #1 #2 | kill w1 | purge w1 \
+         | invoke W:k/!run as w1 nr 2 | entry w1 nr 1 out old | end w1 nr 1 | end i2 | show w1 \
+         | entry w1 nr 2 out new | end w1 nr 2",
+        expect![[r#"
+            invoke W:k/!run as w1 nr 1 => run w1@1, accepted w1
+            entry w1 nr 1 call P/b as i2 #1 #2 => notify w1[2] #1=i2, run i2@1
+            kill w1 => abort w1@1, done w1=409 killed, arm 24h, reply Done, abort i2@1, done i2=409 killed, arm 24h
+            purge w1 => reply Done
+            invoke W:k/!run as w1 nr 2 => run w1@1, accepted w1
+            entry w1 nr 1 out old
+            end w1 nr 1
+            end i2 => abort i2@1
+            show w1 => w1@1 Running 1 entries
+            entry w1 nr 2 out new
+            end w1 nr 2 => done w1=new, arm 24h
+        "#]],
+    );
+}
+
+#[test]
+fn an_answer_for_an_earlier_bearer_of_an_id_does_not_reach_the_later() {
+    check(
+        "invoke W:k/!run as a1 nr 1 | entry a1 nr 1 call P/b as b2 #1 #2 | deliver a \
+         | entry b2 out x | end b2 | kill a1 | purge a1 | invoke W:k/!run as a1 nr 2 \
+         | entry a1 nr 2 run #2 | deliver b | journal a1",
+        expect![[r#"
+            invoke W:k/!run as a1 nr 1 => run a1@1, accepted a1
+            entry a1 nr 1 call P/b as b2 #1 #2 => notify a1[2] #1=b2, deliver 1 to 1: invoke b2
+            deliver a => confirm 1 to 0, run b2@1
+            entry b2 out x
+            end b2 => deliver 1 to 0: complete a1 #2=x, done b2=x, arm 24h
+            kill a1 => abort a1@1, deliver 2 to 1: kill b2, done a1=409 killed, arm 24h, reply Done
+            purge a1 => reply Done
+            invoke W:k/!run as a1 nr 2 => run a1@1, accepted a1
+            entry a1 nr 2 run #2
+            deliver b => confirm 1 to 1
+            journal a1 => input, run
+        "#]],
+    );
+}
+
+#[test]
+fn a_paused_invocation_says_why_until_it_goes_on() {
+    check(
+        "invoke P/a as i1 | error i1 pause | show i1 | resume i1 | show i1 | pause i1 | show i1",
+        expect![[r#"
+            invoke P/a as i1 => run i1@1, accepted i1
+            error i1 pause
+            show i1 => i1@1 Paused 1 entries retries 1/1 for RetriesExhausted
+            resume i1 => run i1@2, reply Done
+            show i1 => i1@2 Running 1 entries
+            pause i1 => abort i1@2, reply Noted
+            show i1 => i1@2 Paused 1 entries for Operator
         "#]],
     );
 }

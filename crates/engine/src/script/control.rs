@@ -139,7 +139,7 @@ fn pause_takes_the_attempt_and_resume_gives_another() {
             pause i1 => reply Done
             entry i1@1 out late => abort i1@1
             signal i1 !17 x => reply Noted
-            show i1 => i1@1 Paused 2 entries
+            show i1 => i1@1 Paused 2 entries for Operator
             resume i1 => run i1@2, reply Done
             resume i1 => reply Done
             suspend i1 on @go !1
@@ -148,7 +148,7 @@ fn pause_takes_the_attempt_and_resume_gives_another() {
             resume i1 => run i1@3, reply Done
             error i1 retry 5s => arm 5s
             pause i1 => reply Noted
-            show i1 => i1@3 Paused 3 entries on d1 retries 1/1
+            show i1 => i1@3 Paused 3 entries on d1 retries 1/1 for Operator
         "#]],
     );
 }

@@ -114,3 +114,24 @@ fn a_patch_at_the_end_of_a_queue_frees_the_key() {
         "#]],
     );
 }
+
+#[test]
+fn a_deadlock_is_broken_by_ending_what_waits() {
+    check(
+        "invoke O:k/a as i1 | entry i1 call O:k/b as i2 #1 #2 | suspend i1 on 2 !1 \
+         | deadlock i2 nr 7 | deadlock i2 | deadlock i2 | deadlock i9 | invoke O:k/c as i3 \
+         | end i1 | show i3",
+        expect![[r#"
+            invoke O:k/a as i1 => run i1@1, accepted i1
+            entry i1 call O:k/b as i2 #1 #2 => notify i1[2] #1=i2, queued i2
+            suspend i1 on 2 !1
+            deadlock i2 nr 7 => reply Running
+            deadlock i2 => done i2=508 deadlock, arm 24h, reply Done, run i1@2
+            deadlock i2 => reply Running
+            deadlock i9 => reply NotFound
+            invoke O:k/c as i3 => accepted i3
+            end i1 => done i1=, run i3@1, arm 24h
+            show i3 => i3@1 Running 1 entries
+        "#]],
+    );
+}

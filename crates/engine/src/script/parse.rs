@@ -3,11 +3,11 @@
 use super::{World, home};
 use crate::value::TargetKind;
 use crate::{
-    Answer, AttachTo, AttemptFailure, Awaited, Call, Caller, Combinator, Command, CompletePromise,
-    End, Entry, Failed, Failure, Future, GetState, Identity, Input, InvocationId, Invoke, Letter,
-    Next, Op, Operate, Operation, Output, PatchState, Pin, Progress, PromiseRead, ProposeRun,
-    Restart, SendSignal, SetState, Settled, Signal, Sleep, Span, StateEntry, Suspended, Target,
-    read,
+    Answer, AttachTo, AttemptFailure, Awaited, BreakDeadlock, Call, Caller, Combinator, Command,
+    CompletePromise, End, Entry, Failed, Failure, Future, GetState, Identity, Input, InvocationId,
+    Invoke, Letter, Next, Op, Operate, Operation, Output, PatchState, PauseReason, Pin, Progress,
+    PromiseRead, ProposeRun, Restart, SendSignal, SetState, Settled, Signal, Sleep, Span,
+    StateEntry, Suspended, Target, read,
 };
 use bytes::Bytes;
 use std::iter::Peekable;
@@ -47,6 +47,14 @@ impl<'a> Words<'a> {
             .next_if(|next| next.parse::<u64>().is_ok())?
             .parse()
             .ok()
+    }
+
+    /// `nr 2` is the second bearer of an id.
+    fn incarnation(&mut self) -> u32 {
+        match self.take("nr") {
+            true => self.number().expect("a number") as u32,
+            false => 0,
+        }
     }
 
     pub(super) fn partition(&mut self) -> usize {
@@ -158,6 +166,15 @@ impl World {
                 };
                 (0, Command::PatchState(patch))
             }
+            "deadlock" => {
+                let id = self.id(words.word());
+                let deadlock = BreakDeadlock {
+                    id,
+                    incarnation: words.incarnation(),
+                    failure: Failure::new(508, "deadlock"),
+                };
+                (home(&id), Command::BreakDeadlock(deadlock))
+            }
             "restart" => {
                 let from = self.id(words.word());
                 assert!(words.take("as"));
@@ -201,6 +218,7 @@ impl World {
         let id = self.id(words.word());
         let mut invoke = Invoke {
             id,
+            incarnation: words.incarnation(),
             target,
             input: Input::default(),
             completion_retention_ms: KEEP_MS,
@@ -229,6 +247,7 @@ impl World {
         let id = self.id(name);
         let row = read::invocation(&self.views[home(&id)], &id).unwrap();
         let current = row.map_or(0, |row| row.epoch);
+        let incarnation = words.incarnation();
         let pin = Pin {
             deployment: "d1".into(),
             version: 6,
@@ -236,6 +255,7 @@ impl World {
         let mut progress = Progress {
             id,
             epoch: epoch.parse().unwrap_or(current),
+            incarnation,
             pin: Some(pin),
             ..Progress::default()
         };
@@ -262,7 +282,7 @@ impl World {
     fn failed(&self, words: &mut Words<'_>) -> Failed {
         let next = match words.word() {
             "retry" => Next::RetryAt(self.now + words.duration()),
-            "pause" => Next::Pause(true),
+            "pause" => Next::Pause(PauseReason::RetriesExhausted.into()),
             "give-up" => Next::End(true),
             other => panic!("what follows a failure: {other}"),
         };

@@ -79,6 +79,7 @@ impl World {
                 };
                 format!("done {}{outcome}", self.name(id))
             }
+            Effect::Queued { id } => format!("queued {}", self.name(id)),
             Effect::Arm { time: at } => format!("arm {}", time(*at)),
             Effect::Deliver {
                 to,
@@ -137,6 +138,9 @@ impl World {
         }
         if row.retry_count + row.policy_attempts > 0 {
             shown += &format!(" retries {}/{}", row.retry_count, row.policy_attempts);
+        }
+        if row.pause_reason.is_some() {
+            shown += &format!(" for {:?}", row.pause_reason());
         }
         if row.journal_dropped {
             shown += " no journal";

@@ -1,7 +1,7 @@
 //! Invocations: all about one but its journal. And which of them must have an attempt.
 
 use super::{key_of, number, take_id, whole};
-use crate::command::{AttemptFailure, Caller};
+use crate::command::{AttemptFailure, Caller, PauseReason};
 use crate::future::Future;
 use crate::id::InvocationId;
 use crate::value::{Failure, Pin, Target, Waiter};
@@ -91,6 +91,15 @@ pub struct Invocation {
     /// The journal was dropped before its time.
     #[prost(bool, tag = "27")]
     pub journal_dropped: bool,
+    /// Tells it from an earlier bearer of its id that was forgotten.
+    #[prost(fixed32, tag = "28")]
+    pub incarnation: u32,
+    /// Why it is paused, while it is.
+    #[prost(enumeration = "PauseReason", optional, tag = "29")]
+    pub pause_reason: Option<i32>,
+    /// Bytes of the stored journal entries.
+    #[prost(uint64, tag = "30")]
+    pub journal_bytes: u64,
 }
 
 /// Where an invocation stands.
@@ -120,6 +129,15 @@ impl Invocation {
             self.status(),
             Status::Running | Status::Suspended | Status::BackingOff | Status::Paused
         )
+    }
+
+    /// As one that waits for an answer.
+    pub(crate) fn waiter(&self, id: InvocationId, completion: u32) -> Waiter {
+        Waiter {
+            id,
+            completion,
+            incarnation: self.incarnation,
+        }
     }
 
     /// When its result is forgotten; absent: never, since it is not over.

@@ -8,8 +8,8 @@ use latchwork_engine::table::journal::{Body, Notification};
 use latchwork_engine::table::timer::{self, TimerKey};
 use latchwork_engine::{
     AttemptFailure, Command, Effect, End, Entry, Failed, FireTimers, Future, InvocationId,
-    MemoryView, Next, Op, Partition, Pin, Progress, ProposeRun, Record, Settled, Span, Suspended,
-    Topology, Transition, View, check, read,
+    MemoryView, Next, Op, Partition, PauseReason, Pin, Progress, ProposeRun, Record, Settled, Span,
+    Suspended, Topology, Transition, View, check, read,
 };
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,6 +41,7 @@ pub(crate) struct Volatile {
 pub(crate) struct Session {
     pub(crate) id: InvocationId,
     pub(crate) epoch: u32,
+    incarnation: u32,
     program: Program,
     target: latchwork_engine::Target,
     replayed: u32,
@@ -159,6 +160,7 @@ impl Shell {
         let mut session = Session {
             id,
             epoch,
+            incarnation: row.incarnation,
             program,
             target: row.target.clone(),
             replayed: row.journal_len,
@@ -225,7 +227,7 @@ impl Shell {
     pub(crate) fn cut(&mut self, id: InvocationId, now: u64, random: &mut Random) {
         if let Some(session) = self.volatile.sessions.remove(&id) {
             let next = match random.below(10) {
-                0 => Next::Pause(true),
+                0 => Next::Pause(PauseReason::RetriesExhausted.into()),
                 1 => Next::End(true),
                 _ => Next::RetryAt(now + random.below(2_000)),
             };
@@ -317,6 +319,7 @@ impl Session {
         Progress {
             id: self.id,
             epoch: self.epoch,
+            incarnation: self.incarnation,
             pin: Some(Pin {
                 deployment: "d1".into(),
                 version: 6,

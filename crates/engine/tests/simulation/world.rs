@@ -162,6 +162,8 @@ impl World {
                 notification,
                 ..
             } => shell.notify(id, index, notification),
+            // No two of these handlers can wait for each other.
+            Effect::Queued { .. } => {}
             Effect::Arm { time } => drop(shell.volatile.deadlines.insert(time)),
             Effect::Deliver {
                 to,

@@ -9,33 +9,46 @@
 //! Reading never waits for writing. Whatever arrives in one wake-up is proposed as one
 //! record. The bytes are the session's affair; this file knows time and the transport.
 
-use super::retry;
 use super::session::{Ended, Session, Violation};
 use super::{Start, ToAttempt, World};
+use super::{mismatch, over_budget, pause, retry};
 use crate::handle::propose;
 use crate::inbox::{ReplyTo, Wakeup};
-use crate::registry::Serving;
+use crate::registry::{OnMaxAttempts, Serving};
 use crate::transport::{OpenRequest, ReceiveBody, ResponseHead, SendBody, Stream, TransportError};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use latchwork_engine::table::journal::JournalEntry;
 use latchwork_engine::{
-    AttemptFailure, Command, End, Entry, Failed, InvocationId, Pin, Progress, Suspended,
+    AttemptFailure, Command, End, Entry, Failed, InvocationId, Next, PauseReason, Pin, Progress,
+    Suspended, View, read,
 };
 use latchwork_protocol::service::version::Version;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 /// How long a response may take to end after its last message.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// Bytes that are read in one wake-up before they are proposed.
 const READ_BYTES_MAX: usize = 1 << 20;
+/// How long what needs no answer is held back, since the next message may carry it along.
+/// Then it is recorded: whoever looks sees what a long attempt is at.
+const HOLD_LIMIT: Duration = Duration::from_millis(50);
 /// Pause before looking again for a deployment that is not there, in ms.
 const NO_DEPLOYMENT_RETRY_MS: u64 = 1_000;
+
+/// What is encoded of a key in a header: all but what RFC 3986 calls unreserved.
+const KEY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// One attempt, before it runs.
 pub(super) struct Attempt {
@@ -128,9 +141,8 @@ impl Attempt {
             epoch: self.start.epoch,
             said: false,
         };
-        let registry = self.world.shared.registry.load_full();
         let row = &self.start.row;
-        match registry.serving(&row.target, row.pin.as_ref()) {
+        match self.start.serving.clone() {
             Some(serving) => self.serve(serving, &mut watch).await,
             None => {
                 let failing = Failing::new(
@@ -163,7 +175,7 @@ impl Attempt {
     async fn serve(self, serving: Serving, watch: &mut Watch) {
         let Self {
             world,
-            start,
+            mut start,
             events,
         } = self;
         let version = match &start.row.pin {
@@ -187,8 +199,13 @@ impl Attempt {
             deployment: serving.deployment.id.clone(),
             version: version.number(),
         };
+        let mut session = Session::new(world.shared.registry.load_full(), &start, version);
+        let opening = session.opening(&start, world.clock.now_ms());
+        // A long attempt does not keep what it was started with.
+        start.journal = Vec::new();
+        start.state = Vec::new();
         let mut conversation = Conversation {
-            session: Session::new(world.shared.registry.load_full(), &start, version),
+            session,
             world: &world,
             start: &start,
             serving: &serving,
@@ -196,8 +213,9 @@ impl Attempt {
             events,
             closed: false,
             active: Instant::now(),
+            held_since: None,
         };
-        let result = conversation.hold().await;
+        let result = conversation.hold(opening).await;
         let progressed = conversation.session.has_progressed();
         let pin = conversation.pin.clone();
         let mut entries = Vec::new();
@@ -261,11 +279,13 @@ struct Conversation<'a> {
     closed: bool,
     /// When something was last said, by either side.
     active: Instant,
+    /// When the oldest entry came that is held back.
+    held_since: Option<Instant>,
 }
 
 impl Conversation<'_> {
     /// Speaks until the handler has said its last word, and says the end to the partition.
-    async fn hold(&mut self) -> Result<Ending, Broken> {
+    async fn hold(&mut self, opening: Bytes) -> Result<Ending, Broken> {
         let Stream {
             mut send,
             mut receive,
@@ -273,7 +293,6 @@ impl Conversation<'_> {
         let inactivity = self.serving.settings.inactivity_timeout;
         let abort = self.serving.settings.abort_timeout;
         self.closed = self.serving.deployment.is_request_response() || inactivity.is_zero();
-        let opening = self.session.opening(self.start, self.world.clock.now_ms());
         send.send(opening, self.closed)?;
         self.active = Instant::now();
         let mut headed = false;
@@ -291,7 +310,7 @@ impl Conversation<'_> {
                         return Err(broken);
                     }
                 }
-                read = read(&mut *receive, &mut headed, &mut self.session) => {
+                read = hear(&mut *receive, &mut headed, &mut self.session) => {
                     let read = match read {
                         Ok(Read::Head(head)) => self.check(&head),
                         Ok(Read::Data(open)) => Ok(open),
@@ -301,7 +320,7 @@ impl Conversation<'_> {
                     match read {
                         Ok(open) => {
                             if let Some(ended) = self.session.take_end() {
-                                return self.end(ended, send, receive);
+                                return self.end(ended, send, receive).await;
                             }
                             if !open {
                                 return Err(Broken::Failed(Box::new(Failing::new(
@@ -310,7 +329,17 @@ impl Conversation<'_> {
                                      process with the handlers stop?",
                                 ))));
                             }
-                            self.progress().await;
+                            self.progress(false).await;
+                            if let Err(broken) = self.check_budget() {
+                                send.reset();
+                                return Err(broken);
+                            }
+                            if let Some(held_since) = self.held_since {
+                                let until = held_since + HOLD_LIMIT;
+                                if until < timeout.deadline() {
+                                    timeout.as_mut().reset(until);
+                                }
+                            }
                         }
                         Err(broken) => {
                             send.reset();
@@ -319,6 +348,9 @@ impl Conversation<'_> {
                     }
                 }
                 () = timeout.as_mut() => {
+                    if self.held_since.is_some_and(|since| since.elapsed() >= HOLD_LIMIT) {
+                        self.progress(true).await;
+                    }
                     let limit = if self.closed { abort } else { inactivity };
                     let due = self.active + limit;
                     if due > Instant::now() {
@@ -347,6 +379,12 @@ impl Conversation<'_> {
         if let Ok(id) = HeaderValue::from_str(self.session.invocation_text()) {
             headers.insert("x-restate-invocation-id", id);
         }
+        // Lets a proxy route by key; an empty key is one too.
+        if let Some(key) = &target.key
+            && let Ok(key) = HeaderValue::from_str(&utf8_percent_encode(key, KEY).to_string())
+        {
+            headers.insert("x-restate-service-key", key);
+        }
         let request = OpenRequest {
             deployment: self.serving.deployment.clone(),
             path: format!("/invoke/{}/{}", target.service, target.handler),
@@ -364,7 +402,7 @@ impl Conversation<'_> {
         while let Some(event) = next {
             match event {
                 ToAttempt::Abort => return Err(Broken::Aborted),
-                ToAttempt::Drain => close = true,
+                ToAttempt::Suspend => close = true,
                 ToAttempt::Acknowledge { command } => self.session.acknowledge(command, &mut out),
                 ToAttempt::Notification {
                     index,
@@ -402,7 +440,7 @@ impl Conversation<'_> {
         if head.status != StatusCode::OK {
             let code = u32::from(head.status.as_u16());
             let mut failing = Failing::new(code, status_text(head.status, address));
-            failing.asked_delay_ms = retry_after(head);
+            failing.asked_delay_ms = retry_after(head, self.world.clock.now_ms());
             failing.counts = head.status != StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Broken::Failed(Box::new(failing)));
         }
@@ -419,18 +457,50 @@ impl Conversation<'_> {
         Ok(true)
     }
 
-    /// Hands over what was recorded, if it cannot wait for the end.
-    async fn progress(&mut self) {
-        if !self.session.must_record() {
+    /// Hands over what was recorded, if it cannot be held back any longer.
+    async fn progress(&mut self, held_long: bool) {
+        if !self.session.must_record() && !held_long {
+            if self.session.has_entries() {
+                self.held_since.get_or_insert_with(Instant::now);
+            }
             return;
         }
+        self.held_since = None;
         self.world.inbox.room().await;
         let entries = self.session.take_entries();
         say(self.world, self.start, self.pin.clone(), entries, None);
     }
 
+    /// A journal that outgrows its budget pauses the invocation: it could not be loaded again.
+    fn check_budget(&self) -> Result<(), Broken> {
+        let bytes = self.start.row.journal_bytes + self.session.recorded_bytes();
+        if bytes <= self.start.bytes_max {
+            return Ok(());
+        }
+        Err(Broken::Failed(Box::new(Failing {
+            failure: over_budget(bytes, self.start.bytes_max),
+            counts: false,
+            asked_delay_ms: None,
+            asked_end: Some(pause(PauseReason::OverBudget)),
+        })))
+    }
+
+    /// The journal as it is stored.
+    async fn journal(&self) -> Vec<JournalEntry> {
+        let id = self.start.id;
+        let (reply, heard) = oneshot::channel();
+        let read = move |view: &dyn View| {
+            let row = read::invocation(view, &id).ok().flatten();
+            let journal = row.and_then(|row| read::journal(view, &id, row.journal_len).ok());
+            // Nobody waits if the attempt was broken off.
+            let _ = reply.send(journal.unwrap_or_default());
+        };
+        self.world.inbox.push(Wakeup::Read(Box::new(read)));
+        heard.await.unwrap_or_default()
+    }
+
     /// The handler has said its last word: record it, and let the request end.
-    fn end(
+    async fn end(
         &mut self,
         ended: Ended,
         mut send: Box<dyn SendBody>,
@@ -447,12 +517,23 @@ impl Conversation<'_> {
                 delay_ms,
                 next,
             } => {
-                let failing = Failing {
+                let mut failing = Failing {
                     failure,
                     counts: true,
                     asked_delay_ms: delay_ms,
                     asked_end: next,
                 };
+                if failing.failure.code == mismatch::CODE {
+                    let journal = self.journal().await;
+                    let mismatch = mismatch::side_by_side(&failing.failure, &journal);
+                    failing.failure.mismatch = Some(mismatch);
+                    // The same code would take the same path again.
+                    let given_up = match self.serving.settings.retry.on_max_attempts {
+                        OnMaxAttempts::Pause => pause(PauseReason::JournalMismatch),
+                        OnMaxAttempts::Kill => Next::End(true),
+                    };
+                    failing.asked_end.get_or_insert(given_up);
+                }
                 let progressed = self.session.has_progressed();
                 decide(self.world, self.start, self.serving, progressed, failing)
             }
@@ -477,7 +558,7 @@ enum Read {
 }
 
 /// Waits for the head, or for data; takes all data that is there.
-async fn read(
+async fn hear(
     receive: &mut dyn ReceiveBody,
     headed: &mut bool,
     session: &mut Session,
@@ -513,6 +594,7 @@ fn say(world: &World, start: &Start, pin: Option<Pin>, entries: Vec<Entry>, end:
     let progress = Progress {
         id: start.id,
         epoch: start.epoch,
+        incarnation: start.row.incarnation,
         pin,
         entries,
         end,
@@ -570,12 +652,19 @@ fn status_text(status: StatusCode, address: &str) -> String {
 }
 
 /// The delay that an overloaded endpoint asks for, in ms.
-fn retry_after(head: &ResponseHead) -> Option<u64> {
+fn retry_after(head: &ResponseHead, now: u64) -> Option<u64> {
     let overloaded = matches!(
         head.status,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
     );
-    let seconds = head.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-    let seconds: u64 = overloaded.then(|| seconds.trim().parse().ok())??;
-    Some(seconds.saturating_mul(1_000))
+    let text = head.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if !overloaded {
+        return None;
+    }
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(seconds.saturating_mul(1_000));
+    }
+    let at = httpdate::parse_http_date(text).ok()?;
+    let at = at.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis() as u64;
+    Some(at.saturating_sub(now))
 }

@@ -7,9 +7,10 @@
 //! ```
 //!
 //! Nothing starts an attempt except through [`Invoker::admit`], which is the one chooser
-//! between ready and running. Its rule: there is a slot. Lives in the partition's thread.
+//! between ready and running. Its rule: there is a slot, and room for the journal. Lives in the partition's thread.
 
 mod attempt;
+mod mismatch;
 mod retry;
 mod session;
 
@@ -17,6 +18,7 @@ use crate::clock::Clock;
 use crate::handle::{Shared, propose};
 use crate::inbox::{Inbox, ReplyTo};
 use crate::node::Fatal;
+use crate::registry::{Deployment, Serving};
 use crate::transport::Transport;
 use attempt::Attempt;
 use bytes::Bytes;
@@ -24,7 +26,8 @@ use latchwork_engine::table::Address;
 use latchwork_engine::table::invocation::{Invocation, Status};
 use latchwork_engine::table::journal::{JournalEntry, Notification};
 use latchwork_engine::{
-    AttemptFailure, Command, End, Failed, InvocationId, Next, Progress, TargetKind, View, read,
+    AttemptFailure, Command, End, Failed, InvocationId, Next, PauseReason, Progress, TargetKind,
+    View, read,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -35,6 +38,31 @@ use tokio::sync::mpsc;
 const EAGER_STATE_BYTES_MAX: usize = 8 << 20;
 /// Pause after an attempt whose task was lost, in ms.
 const LOST_RETRY_MS: u64 = 1_000;
+
+/// An attempt that runs just now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningAttempt {
+    /// The invocation.
+    pub id: InvocationId,
+    /// The attempt's number.
+    pub epoch: u32,
+    /// When it was started, in ms since 1970.
+    pub since: u64,
+    /// Where it runs; absent while no deployment offers the handler. Its invocation is bound
+    /// to it from the first progress on.
+    pub deployment: Option<String>,
+}
+
+/// What the attempts of one partition may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Attempts at a time.
+    pub(crate) slots: usize,
+    /// Bytes of journals and state of all attempts together. One attempt may always run.
+    pub(crate) attempts_bytes: u64,
+    /// Bytes of one journal.
+    pub(crate) invocation_bytes: u64,
+}
 
 /// What an attempt needs of the world.
 pub(crate) struct World {
@@ -54,6 +82,20 @@ struct Start {
     state: Vec<(Bytes, Bytes)>,
     /// There may be state that is not in `state`.
     partial_state: bool,
+    /// Bytes that its journal may grow to.
+    bytes_max: u64,
+    /// Where it goes; nothing if no deployment offers the handler.
+    serving: Option<Serving>,
+}
+
+impl Start {
+    fn bytes(&self) -> u64 {
+        let state = self
+            .state
+            .iter()
+            .map(|(key, value)| key.len() + value.len());
+        self.row.journal_bytes + state.sum::<usize>() as u64
+    }
 }
 
 /// What a running attempt may be told.
@@ -68,12 +110,18 @@ enum ToAttempt {
     },
     /// It has lost its right to run.
     Abort,
-    /// Come to an end: the server stops.
-    Drain,
+    /// Come to an end as soon as there is nothing to do but to wait.
+    Suspend,
 }
 
 struct Running {
     epoch: u32,
+    incarnation: u32,
+    /// When it was started, in ms since 1970.
+    since: u64,
+    deployment: Option<Arc<Deployment>>,
+    /// What it counts for among those that run.
+    bytes: u64,
     events: mpsc::UnboundedSender<ToAttempt>,
 }
 
@@ -81,20 +129,23 @@ struct Running {
 pub(crate) struct Invoker {
     world: Arc<World>,
     rim: tokio::runtime::Handle,
-    slots: usize,
+    limits: Limits,
     ready: VecDeque<(InvocationId, u32)>,
     running: HashMap<InvocationId, Running>,
+    /// Of all that run.
+    bytes: u64,
     draining: bool,
 }
 
 impl Invoker {
-    pub(crate) fn new(world: Arc<World>, rim: tokio::runtime::Handle, slots: usize) -> Self {
+    pub(crate) fn new(world: Arc<World>, rim: tokio::runtime::Handle, limits: Limits) -> Self {
         Self {
             world,
             rim,
-            slots,
+            limits,
             ready: VecDeque::new(),
             running: HashMap::new(),
+            bytes: 0,
             draining: false,
         }
     }
@@ -104,55 +155,85 @@ impl Invoker {
         self.ready.push_back((id, epoch));
     }
 
-    /// Starts what is ready, while there are slots.
+    /// Starts what is ready, while there are slots and room. What does not fit waits at the
+    /// head of the queue: it is not overtaken by what is small.
     pub(crate) fn admit(&mut self, view: &dyn View) -> Result<(), Fatal> {
-        while !self.draining && self.running.len() < self.slots {
+        while !self.draining && self.running.len() < self.limits.slots {
             let Some((id, epoch)) = self.ready.pop_front() else {
                 break;
             };
-            if let Some(start) = self.start(view, id, epoch)? {
-                let (events, heard) = mpsc::unbounded_channel();
-                // An older attempt that is still there has lost its place.
-                if let Some(old) = self.running.insert(id, Running { epoch, events }) {
-                    tell(&old, ToAttempt::Abort);
-                }
-                let attempt = Attempt::new(self.world.clone(), start, heard);
-                self.rim.spawn(attempt.run());
+            let row = match read::invocation(view, &id)? {
+                Some(row) if row.status() == Status::Running && row.epoch == epoch => row,
+                // It has been overtaken.
+                _ => continue,
+            };
+            if row.journal_bytes > self.limits.invocation_bytes {
+                self.refuse(id, &row);
+                continue;
             }
+            let room = self.limits.attempts_bytes.saturating_sub(self.bytes);
+            if !self.running.is_empty() && row.journal_bytes > room {
+                self.ready.push_front((id, epoch));
+                break;
+            }
+            let start = self.start(view, id, row)?;
+            // An older attempt that is still there has lost its place.
+            if let Some(old) = self.remove(&id) {
+                tell(&old, ToAttempt::Abort);
+            }
+            let (events, heard) = mpsc::unbounded_channel();
+            let running = Running {
+                epoch,
+                incarnation: start.row.incarnation,
+                since: self.world.clock.now_ms(),
+                deployment: start.serving.as_ref().map(|it| it.deployment.clone()),
+                bytes: start.bytes(),
+                events,
+            };
+            self.bytes += running.bytes;
+            self.running.insert(id, running);
+            let attempt = Attempt::new(self.world.clone(), start, heard);
+            self.rim.spawn(attempt.run());
         }
         Ok(())
     }
 
-    /// Collects what the attempt begins with; nothing if it has been overtaken.
-    fn start(&self, view: &dyn View, id: InvocationId, epoch: u32) -> Result<Option<Start>, Fatal> {
-        let row = match read::invocation(view, &id)? {
-            Some(row) if row.status() == Status::Running && row.epoch == epoch => row,
-            _ => return Ok(None),
-        };
+    /// Pauses what cannot be loaded.
+    fn refuse(&self, id: InvocationId, row: &Invocation) {
+        let failure = over_budget(row.journal_bytes, self.limits.invocation_bytes);
+        self.fail(
+            id,
+            row.epoch,
+            row.incarnation,
+            failure,
+            pause(PauseReason::OverBudget),
+        );
+    }
+
+    /// Collects what an attempt begins with.
+    fn start(&self, view: &dyn View, id: InvocationId, row: Invocation) -> Result<Start, Fatal> {
+        let registry = self.world.shared.registry.load();
+        let serving = registry.serving(&row.target, row.pin.as_ref());
+        let lazy = serving.as_ref().is_some_and(|it| it.settings.lazy_state);
         let mut state = Vec::new();
         let mut partial_state = true;
         if let Some(address) = Address::of(&row.target)
             && row.target.kind() != TargetKind::Plain
-            && !self.wants_lazy_state(&row)
+            && !lazy
         {
             state = read::state(view, &address)?;
             partial_state = cut(&mut state);
         }
-        Ok(Some(Start {
+        Ok(Start {
             journal: read::journal(view, &id, row.journal_len)?,
             id,
-            epoch,
+            epoch: row.epoch,
             row,
             state,
             partial_state,
-        }))
-    }
-
-    fn wants_lazy_state(&self, row: &Invocation) -> bool {
-        let registry = self.world.shared.registry.load();
-        registry
-            .serving(&row.target, row.pin.as_ref())
-            .is_some_and(|serving| serving.settings.lazy_state)
+            bytes_max: self.limits.invocation_bytes,
+            serving,
+        })
     }
 
     /// Tells an attempt what happened; it was in its replay if it has started since.
@@ -183,14 +264,18 @@ impl Invoker {
     }
 
     /// An attempt has said how it ended: its slot is free.
-    pub(crate) fn ended(&mut self, id: &InvocationId, epoch: u32) {
-        if self
-            .running
-            .get(id)
-            .is_some_and(|running| running.epoch == epoch)
-        {
-            self.running.remove(id);
+    pub(crate) fn ended(&mut self, last: &Progress) {
+        if self.running.get(&last.id).is_some_and(|running| {
+            running.epoch == last.epoch && running.incarnation == last.incarnation
+        }) {
+            self.remove(&last.id);
         }
+    }
+
+    fn remove(&mut self, id: &InvocationId) -> Option<Running> {
+        let running = self.running.remove(id)?;
+        self.bytes -= running.bytes;
+        Some(running)
     }
 
     /// Breaks an attempt off, and all older ones.
@@ -199,7 +284,7 @@ impl Invoker {
             .running
             .get(id)
             .is_some_and(|running| running.epoch <= epoch)
-            && let Some(running) = self.running.remove(id)
+            && let Some(running) = self.remove(id)
         {
             tell(&running, ToAttempt::Abort);
         }
@@ -207,26 +292,39 @@ impl Invoker {
 
     /// An attempt's task is gone without a word: another one must follow.
     pub(crate) fn lost(&mut self, id: &InvocationId, epoch: u32) {
-        if self
-            .running
-            .get(id)
-            .is_none_or(|running| running.epoch != epoch)
-        {
+        let Some(running) = self.running.get(id) else {
             return;
-        }
-        let failed = Failed {
-            failure: AttemptFailure {
+        };
+        if running.epoch == epoch {
+            let failure = AttemptFailure {
                 code: 500,
                 message: "the server lost the attempt; this is a defect of the server".into(),
                 ..AttemptFailure::default()
-            },
+            };
+            let next = Next::RetryAt(self.world.clock.now_ms() + LOST_RETRY_MS);
+            self.fail(*id, epoch, running.incarnation, failure, next);
+        }
+    }
+
+    /// Says in an attempt's place that it failed, for no fault of the handler's.
+    fn fail(
+        &self,
+        id: InvocationId,
+        epoch: u32,
+        incarnation: u32,
+        failure: AttemptFailure,
+        next: Next,
+    ) {
+        let failed = Failed {
+            failure,
             counts: false,
             uses_policy: false,
-            next: Some(Next::RetryAt(self.world.clock.now_ms() + LOST_RETRY_MS)),
+            next: Some(next),
         };
         let progress = Progress {
-            id: *id,
+            id,
             epoch,
+            incarnation,
             pin: None,
             entries: Vec::new(),
             end: Some(End::Failed(failed)),
@@ -236,11 +334,18 @@ impl Invoker {
             .push(propose(Command::Progress(progress), ReplyTo::Nobody));
     }
 
+    /// Asks an attempt to come to an end as soon as it waits.
+    pub(crate) fn ask_to_suspend(&self, id: &InvocationId) {
+        if let Some(running) = self.running.get(id) {
+            tell(running, ToAttempt::Suspend);
+        }
+    }
+
     /// Starts nothing more, and asks what runs to come to an end.
     pub(crate) fn drain(&mut self) {
         self.draining = true;
         for running in self.running.values() {
-            tell(running, ToAttempt::Drain);
+            tell(running, ToAttempt::Suspend);
         }
     }
 
@@ -249,8 +354,20 @@ impl Invoker {
         self.running.len()
     }
 
+    /// The attempts that run.
+    pub(crate) fn attempts(&self) -> Vec<RunningAttempt> {
+        let attempts = self.running.iter().map(|(id, running)| RunningAttempt {
+            id: *id,
+            epoch: running.epoch,
+            since: running.since,
+            deployment: running.deployment.as_ref().map(|it| it.id.clone()),
+        });
+        attempts.collect()
+    }
+
     /// Breaks off everything.
     pub(crate) fn abort_all(&mut self) {
+        self.bytes = 0;
         for (_, running) in self.running.drain() {
             tell(&running, ToAttempt::Abort);
         }
@@ -260,6 +377,23 @@ impl Invoker {
 /// An attempt that does not listen any more has ended; its last words are on their way.
 fn tell(running: &Running, event: ToAttempt) {
     drop(running.events.send(event));
+}
+
+fn pause(reason: PauseReason) -> Next {
+    Next::Pause(reason.into())
+}
+
+/// Says that a journal is too large.
+fn over_budget(bytes: u64, max: u64) -> AttemptFailure {
+    AttemptFailure {
+        code: 413,
+        message: format!(
+            "the journal has {bytes} bytes, and an invocation may have {max} \
+             (invocation_bytes_max). Raise the setting and resume the invocation, or kill it; \
+             pass large values by reference"
+        ),
+        ..AttemptFailure::default()
+    }
 }
 
 /// Cuts state down to what is sent along; true if something was left out.

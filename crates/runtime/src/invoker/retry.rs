@@ -1,7 +1,7 @@
 //! What follows a failed attempt: the retry policy, applied.
 
 use crate::registry::{OnMaxAttempts, RetryPolicy};
-use latchwork_engine::Next;
+use latchwork_engine::{Next, PauseReason};
 
 /// Upper bound of the jitter, as a share of the interval.
 const JITTER: f64 = 0.3;
@@ -26,7 +26,7 @@ pub(super) fn next(
         .is_some_and(|max| attempts >= max.max(1))
     {
         let next = match policy.on_max_attempts {
-            OnMaxAttempts::Pause => Next::Pause(true),
+            OnMaxAttempts::Pause => Next::Pause(PauseReason::RetriesExhausted.into()),
             OnMaxAttempts::Kill => Next::End(true),
         };
         return (next, true);

@@ -71,6 +71,8 @@ pub(super) struct Session {
     entries: Vec<Entry>,
     /// Something of it is answered, or acted on: it must not wait for the end.
     urgent: bool,
+    /// Bytes of all entries that were received.
+    recorded_bytes: u64,
     progressed: bool,
     has_output: bool,
     ended: bool,
@@ -94,6 +96,7 @@ impl Session {
             answered: HashSet::new(),
             entries: Vec::new(),
             urgent: false,
+            recorded_bytes: 0,
             progressed: false,
             has_output: start.row.output_index.is_some(),
             ended: false,
@@ -203,6 +206,16 @@ impl Session {
     /// Whether what was received must be recorded without waiting for the end.
     pub(super) fn must_record(&self) -> bool {
         self.urgent
+    }
+
+    /// Whether something was received and not yet handed over.
+    pub(super) fn has_entries(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    /// Bytes of all entries that were received in this attempt.
+    pub(super) fn recorded_bytes(&self) -> u64 {
+        self.recorded_bytes
     }
 
     /// Whether the SDK has said its last word.

@@ -198,6 +198,7 @@ fn invoke(
     let (completion_retention_ms, journal_retention_ms) =
         settings.retention(idempotency_key.is_some());
     Ok(Invoke {
+        incarnation: latchwork_runtime::random_incarnation(),
         id: identify(settings.kind, &target, idempotency_key.as_deref()),
         input: Input {
             headers: forwarded(&head.uri, &head.headers)?,

@@ -188,6 +188,7 @@ impl Child {
             execution_time,
             completion_retention_ms: self.completion_retention_ms,
             journal_retention_ms: self.journal_retention_ms,
+            incarnation: mix(nonce) as u32,
             ..Invoke::default()
         }
     }

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use latchwork_engine::{
     AttachTo, AttemptFailure, Awaited, CANCEL_SIGNAL, Call, CompletePromise, Entry, Failure,
     Future, GetState, Header, Identity, Input, InvocationId, Invoke, Metadata, Next, Op, Output,
-    PromiseRead, ProposeRun, SendSignal, SetState, Settled, Sleep, Span, Target, TargetKind,
+    PauseReason, PromiseRead, ProposeRun, SendSignal, SetState, Settled, Sleep, Span, Target,
+    TargetKind,
 };
 use latchwork_protocol::id::{Awakeable, parse_awakeable};
 use latchwork_protocol::service::frame::{ACK, Frame, ty};
@@ -188,6 +189,7 @@ impl Session {
             other => return refuse(not_for_us(other)),
         };
         self.urgent |= urgent;
+        self.recorded_bytes += frame.body.len() as u64;
         self.progressed |= frame.ty != ty::PROPOSE_RUN_COMPLETION;
         self.entries.push(Entry {
             ty: u32::from(frame.ty),
@@ -357,6 +359,7 @@ impl Session {
         let (completion_retention_ms, journal_retention_ms) =
             settings.retention(idempotency_key.is_some());
         Ok(Invoke {
+            incarnation: rand::random(),
             id: InvocationId::from_bytes(id),
             target: Target {
                 service,
@@ -455,7 +458,7 @@ impl Session {
         let error: wire::Error = decode(frame)?;
         let next = match error.behavior() {
             wire::ErrorBehavior::Retry => None,
-            wire::ErrorBehavior::Pause => Some(Next::Pause(true)),
+            wire::ErrorBehavior::Pause => Some(Next::Pause(PauseReason::Handler.into())),
             wire::ErrorBehavior::Fail => Some(Next::End(true)),
         };
         self.finish(Ended::Failed {
@@ -468,6 +471,7 @@ impl Session {
                 command_index: error.related_command_index,
                 command_name: error.related_command_name,
                 command_type: error.related_command_type,
+                mismatch: None,
             },
         });
         Ok(())
