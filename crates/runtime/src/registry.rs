@@ -54,10 +54,6 @@ pub struct Deployment {
     pub metadata: BTreeMap<String, String>,
     /// When it was first registered, in ms since 1970.
     pub created_at: u64,
-    /// When its endpoint was last asked what it offers, in ms since 1970; 0 in documents of
-    /// before this was noted.
-    #[serde(default)]
-    pub registered_at: u64,
     /// What it offers.
     pub services: Vec<Revision>,
 }

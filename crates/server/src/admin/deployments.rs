@@ -41,7 +41,7 @@ pub(super) async fn list(
         .collect();
     all.sort_by_key(|deployment| age(deployment));
     let (listed, next) = page.cut(all, |deployment| deployment.id.clone())?;
-    let census = Census::take(&app.handle, &registry).await?;
+    let census = Census::take(&app.handle).await?;
     let listed = listed.into_iter().map(|deployment| {
         let mut listed = describe::listed(deployment);
         listed.drain = Some(census.drain(&registry, deployment));
@@ -59,7 +59,7 @@ pub(super) async fn one(
 ) -> Result<Json<admin::Deployment<ServiceMetadata>>, AdminError> {
     let registry = app.handle.registry();
     let deployment = find(&registry, &id)?;
-    let census = Census::take(&app.handle, &registry).await?;
+    let census = Census::take(&app.handle).await?;
     let mut detailed = describe::detailed(&registry, deployment);
     detailed.drain = Some(census.drain(&registry, deployment));
     Ok(Json(detailed))
@@ -183,7 +183,6 @@ pub(super) async fn update(
         new.sdk_version = offer.sdk_version;
         new.request_response = offer.request_response;
         if request.overwrite {
-            new.registered_at = app.clock.now_ms();
             new.services = registration::revisions(&registry, offer.services, true)?;
             remarks = registration::remarks(&registry, &new, Some(old));
         }
@@ -212,7 +211,7 @@ pub(super) async fn remove(
     let registry = app.handle.registry();
     let deployment = find(&registry, &id)?;
     if !force {
-        let census = Census::take(&app.handle, &registry).await?;
+        let census = Census::take(&app.handle).await?;
         let drain = census.drain(&registry, deployment);
         registration::removable(&registry, deployment, &drain)?;
     }

@@ -170,8 +170,7 @@ pub(super) fn registered(
     may_break: bool,
 ) -> Result<Deployment, AdminError> {
     let services = revisions(registry, offer.services, may_break)?;
-    let (fresh_id, now) = fresh;
-    let (id, created_at) = replaced.map_or((fresh_id, now), |old| (old.id.clone(), old.created_at));
+    let (id, created_at) = replaced.map_or(fresh, |old| (old.id.clone(), old.created_at));
     let metadata = given(Some(&request.metadata));
     Ok(Deployment {
         id,
@@ -187,7 +186,6 @@ pub(super) fn registered(
             .cloned()
             .unwrap_or_default(),
         created_at,
-        registered_at: now,
         services,
     })
 }
@@ -521,7 +519,6 @@ mod tests {
         )
         .unwrap();
         assert_eq!((new.id.as_str(), new.created_at), ("dp_old", 7));
-        assert_eq!(new.registered_at, 9);
         assert_eq!(
             (&new.metadata, &new.additional_headers),
             (&pairs("old"), &pairs("new"))

@@ -38,7 +38,6 @@ fn deployment(uri: &str, http1: bool) -> Arc<Deployment> {
         additional_headers: BTreeMap::from([("x-extra".into(), "1".into())]),
         metadata: BTreeMap::new(),
         created_at: 0,
-        registered_at: 0,
         services: Vec::new(),
     })
 }
