@@ -11,6 +11,7 @@
 mod deployment;
 mod service;
 mod state;
+mod why;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,6 +29,7 @@ pub use service::{
     ServiceMetadata, UpdateRetryPolicy, UpdateService,
 };
 pub use state::{ModifyState, PatchState, ReplaceState, StateBytes, StateReply, state_version};
+pub use why::{Why, WhyLink};
 
 /// The oldest admin API spoken.
 pub const API_VERSION_MIN: u32 = 2;

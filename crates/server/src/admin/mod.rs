@@ -27,6 +27,7 @@ mod services;
 #[cfg(feature = "sql")]
 mod sql;
 mod state;
+mod why;
 
 use crate::transport::HttpTransport;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -51,6 +52,8 @@ pub struct Admin {
     pub ingress_url: String,
     /// The largest body that is taken, in bytes.
     pub body_bytes_max: usize,
+    /// Attempts that may run at a time, for those who ask why one does not.
+    pub attempts_max: usize,
 }
 
 /// Versions of the API that differ in what they answer.
@@ -128,6 +131,7 @@ fn routes() -> Router<Arc<Admin>> {
         )
         .route("/invocations/{id}", delete(invocations::end))
         .route("/invocations/{id}/{operation}", patch(invocations::operate))
+        .route("/invocations/{id}/why", get(why::why))
         .route(
             "/internal/invocations_batch_operations/{operation}",
             post(batch::operate),
