@@ -20,6 +20,7 @@ mod describe;
 mod error;
 mod health;
 mod invocations;
+mod openapi;
 mod page;
 mod registration;
 mod service_openapi;
@@ -99,6 +100,7 @@ fn routes() -> Router<Arc<Admin>> {
     let router = Router::new()
         .route("/version", get(health::version))
         .route("/health", get(health::health))
+        .route("/openapi", get(openapi::openapi))
         .route("/cluster-health", get(health::cluster_health))
         .route(
             "/deployments",
