@@ -281,13 +281,24 @@ impl Handle {
         self.read_partition(usize::from(partition), read).await
     }
 
-    pub(crate) async fn read_partition<T: Send + 'static>(
+    /// How many partitions there are.
+    pub fn partitions(&self) -> usize {
+        self.shared.inboxes.len()
+    }
+
+    /// Reads the tables of one partition, counted from 0, as [`Handle::read`] does. Whoever
+    /// reads much reads in slices, so that the partition can go on between them.
+    ///
+    /// # Errors
+    /// If the server is stopping, or there is no partition of this number.
+    pub async fn read_partition<T: Send + 'static>(
         &self,
         partition: usize,
         read: impl FnOnce(&dyn View) -> T + Send + 'static,
     ) -> Result<T, AskError> {
+        let inbox = (self.shared.inboxes.get(partition)).ok_or(AskError::Stopping)?;
         let (reply, heard) = oneshot::channel();
-        self.shared.inboxes[partition].push(Wakeup::Read(Box::new(move |view| {
+        inbox.push(Wakeup::Read(Box::new(move |view| {
             // Whoever asked may have gone away.
             let _ = reply.send(read(view));
         })));

@@ -1,20 +1,32 @@
 //! What is registered: deployments, the services they offer, and what operators have set.
 //!
+//! ```text
+//!   documents in the tables ──load──▶ Registry ──serving──▶ where an attempt goes, under which Settings
+//!   (deployments, overrides)              ▲ replaced as a whole when a document changes
+//! ```
+//!
 //! Lives as documents in the tables of the first partition; this is the reading of them
-//! that everybody shares. A new registry replaces the old one as a whole.
+//! that everybody shares. Several deployments may offer a service: calls that begin go to the
+//! newest revision, those that have made progress stay where they are. Start at [`Registry`];
+//! which of several settings is in force is said in `settings`.
+
+mod settings;
+
+pub use settings::{
+    InForce, OnMaxAttempts, Overrides, RetryInForce, RetryOverrides, RetryPolicy, Settings, Source,
+    Sourced,
+};
 
 use crate::node::Fatal;
 use bytes::Bytes;
 use latchwork_engine::table::deployment;
-use latchwork_engine::{Document, Pin, Target, TargetKind, View};
-use latchwork_protocol::service::manifest::{Handler, HandlerKind, Service};
+use latchwork_engine::{Document, Pin, Target, View};
+use latchwork_protocol::service::manifest::Service;
 use latchwork_protocol::service::version::Version;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 const SERVICE_PREFIX: &str = "service/";
 
 /// Code registered at an address, with the manifest it gave then.
@@ -40,7 +52,7 @@ pub struct Deployment {
     /// For people.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
-    /// When it was registered, in ms since 1970.
+    /// When it was first registered, in ms since 1970.
     pub created_at: u64,
     /// What it offers.
     pub services: Vec<Revision>,
@@ -55,23 +67,6 @@ pub struct Revision {
     pub service: Service,
 }
 
-/// What an operator has set for a service, whatever its manifest says. Durations in ms.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Overrides {
-    /// Whether it can be called from outside.
-    pub public: Option<bool>,
-    /// How long results of calls with an idempotency key are kept.
-    pub idempotency_retention: Option<u64>,
-    /// How long results of workflows are kept.
-    pub workflow_completion_retention: Option<u64>,
-    /// How long journals are kept.
-    pub journal_retention: Option<u64>,
-    /// How long a handler may be silent before it is asked to suspend.
-    pub inactivity_timeout: Option<u64>,
-    /// How long it may be silent after that.
-    pub abort_timeout: Option<u64>,
-}
-
 /// A service in its newest revision.
 #[derive(Debug, Clone)]
 pub struct ServiceEntry {
@@ -84,68 +79,6 @@ pub struct ServiceEntry {
     /// What an operator has set.
     pub overrides: Overrides,
     handlers: HashMap<String, Arc<Settings>>,
-}
-
-/// What happens when the attempts of the retry policy are used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnMaxAttempts {
-    /// The invocation waits for an operator.
-    Pause,
-    /// It ends with the last failure.
-    Kill,
-}
-
-/// When a failed attempt is tried again.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RetryPolicy {
-    /// Before the second attempt, in ms.
-    pub initial_interval_ms: u64,
-    /// Each interval is so many times the one before.
-    pub exponentiation_factor: f64,
-    /// No interval is longer, in ms.
-    pub max_interval_ms: Option<u64>,
-    /// How many attempts, the first included.
-    pub max_attempts: Option<u32>,
-    /// What then.
-    pub on_max_attempts: OnMaxAttempts,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            initial_interval_ms: 500,
-            exponentiation_factor: 2.0,
-            max_interval_ms: Some(60_000),
-            max_attempts: Some(70),
-            on_max_attempts: OnMaxAttempts::Pause,
-        }
-    }
-}
-
-/// What is in force for one handler: its manifest, over what an operator has set for the
-/// service, over the service's manifest, over the defaults.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// The rules it runs under.
-    pub kind: TargetKind,
-    /// Whether it can be called from outside.
-    pub public: bool,
-    /// What the manifest says of it.
-    pub handler: Handler,
-    /// How long it may be silent before it is asked to suspend; zero: it cannot be told anything.
-    pub inactivity_timeout: Duration,
-    /// How long it may be silent after that.
-    pub abort_timeout: Duration,
-    /// It asks for state when it needs it.
-    pub lazy_state: bool,
-    /// When a failed attempt is tried again.
-    pub retry: RetryPolicy,
-    /// How long results of calls with an idempotency key are kept, in ms.
-    pub idempotency_retention_ms: u64,
-    /// How long results of the workflow are kept, in ms.
-    pub workflow_retention_ms: u64,
-    /// How long journals are kept, in ms.
-    pub journal_retention_ms: u64,
 }
 
 /// Where an attempt goes, and under which settings.
@@ -195,23 +128,11 @@ impl Deployment {
         }
     }
 
-    fn offers(&self, service: &str) -> Option<&Revision> {
+    /// A service as it offers it.
+    pub fn offers(&self, service: &str) -> Option<&Revision> {
         self.services
             .iter()
             .find(|revision| revision.service.name == service)
-    }
-}
-
-impl Overrides {
-    /// As a document of the registry.
-    ///
-    /// # Errors
-    /// If it cannot be written as JSON.
-    pub fn document(&self, service: &str) -> Result<Document, serde_json::Error> {
-        Ok(Document {
-            name: format!("{SERVICE_PREFIX}{service}"),
-            body: Some(serde_json::to_vec(self)?.into()),
-        })
     }
 }
 
@@ -288,6 +209,14 @@ impl Registry {
         &self.deployments
     }
 
+    /// The services whose newest revision a deployment offers, in order of name.
+    pub fn newest_of<'a>(&'a self, deployment: &'a str) -> impl Iterator<Item = &'a str> {
+        self.services
+            .iter()
+            .filter(move |(_, entry)| entry.deployment.id == deployment)
+            .map(|(name, _)| name.as_str())
+    }
+
     /// All services in their newest revisions, by name.
     pub fn services(&self) -> &BTreeMap<String, ServiceEntry> {
         &self.services
@@ -347,104 +276,5 @@ impl ServiceEntry {
         self.overrides
             .public
             .unwrap_or(!self.service.ingress_private.unwrap_or(false))
-    }
-}
-
-impl Settings {
-    /// What is in force for a handler.
-    pub fn of(service: &Service, handler: &Handler, overrides: &Overrides) -> Self {
-        let pick = |handler: Option<u64>, set: Option<u64>, service: Option<u64>, default: u64| {
-            handler.or(set).or(service).unwrap_or(default)
-        };
-        let private = handler.ingress_private.unwrap_or(false)
-            || !overrides
-                .public
-                .unwrap_or(!service.ingress_private.unwrap_or(false));
-        let defaults = RetryPolicy::default();
-        let on_max_attempts = handler
-            .retry_policy_on_max_attempts
-            .or(service.retry_policy_on_max_attempts);
-        Self {
-            kind: match handler.kind {
-                HandlerKind::Plain => TargetKind::Plain,
-                HandlerKind::Exclusive => TargetKind::Exclusive,
-                HandlerKind::Shared => TargetKind::Shared,
-                HandlerKind::WorkflowRun => TargetKind::WorkflowRun,
-                HandlerKind::WorkflowShared => TargetKind::WorkflowShared,
-            },
-            public: !private,
-            handler: handler.clone(),
-            inactivity_timeout: Duration::from_millis(pick(
-                handler.inactivity_timeout,
-                overrides.inactivity_timeout,
-                service.inactivity_timeout,
-                60_000,
-            )),
-            abort_timeout: Duration::from_millis(pick(
-                handler.abort_timeout,
-                overrides.abort_timeout,
-                service.abort_timeout,
-                600_000,
-            )),
-            lazy_state: handler
-                .enable_lazy_state
-                .or(service.enable_lazy_state)
-                .unwrap_or(false),
-            retry: RetryPolicy {
-                initial_interval_ms: handler
-                    .retry_policy_initial_interval
-                    .or(service.retry_policy_initial_interval)
-                    .unwrap_or(defaults.initial_interval_ms),
-                exponentiation_factor: handler
-                    .retry_policy_exponentiation_factor
-                    .or(service.retry_policy_exponentiation_factor)
-                    .unwrap_or(defaults.exponentiation_factor),
-                max_interval_ms: handler
-                    .retry_policy_max_interval
-                    .or(service.retry_policy_max_interval)
-                    .or(defaults.max_interval_ms),
-                max_attempts: handler
-                    .retry_policy_max_attempts
-                    .or(service.retry_policy_max_attempts)
-                    .map(|attempts| u32::try_from(attempts).unwrap_or(u32::MAX))
-                    .or(defaults.max_attempts),
-                on_max_attempts: match on_max_attempts {
-                    Some(latchwork_protocol::service::manifest::OnMaxAttempts::Kill) => {
-                        OnMaxAttempts::Kill
-                    }
-                    _ => OnMaxAttempts::Pause,
-                },
-            },
-            idempotency_retention_ms: pick(
-                handler.idempotency_retention,
-                overrides.idempotency_retention,
-                service.idempotency_retention,
-                DAY_MS,
-            ),
-            workflow_retention_ms: pick(
-                handler.workflow_completion_retention,
-                overrides.workflow_completion_retention,
-                None,
-                DAY_MS,
-            ),
-            journal_retention_ms: pick(
-                handler.journal_retention,
-                overrides.journal_retention,
-                service.journal_retention,
-                DAY_MS,
-            ),
-        }
-    }
-
-    /// How long the result and the journal of an invocation are kept, in ms.
-    pub fn retention(&self, has_idempotency_key: bool) -> (u64, u64) {
-        let result = if self.kind == TargetKind::WorkflowRun {
-            self.workflow_retention_ms
-        } else if has_idempotency_key {
-            self.idempotency_retention_ms
-        } else {
-            return (self.journal_retention_ms, self.journal_retention_ms);
-        };
-        (result, result.min(self.journal_retention_ms))
     }
 }

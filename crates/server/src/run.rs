@@ -146,6 +146,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         transport,
         ingress_url: format!("http://{}/", reachable(&ingress_addr)),
         body_bytes_max: config.request_bytes_max,
+        attempts_max: config.attempts_max,
     };
     let (stop, stopping) = watch::channel(());
     let mut tasks = tokio::task::JoinSet::new();

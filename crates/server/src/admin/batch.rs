@@ -1,4 +1,5 @@
-//! One wish for many invocations, each with an outcome of its own.
+//! One wish for many invocations, each with an outcome of its own: an id that is none fails
+//! alone.
 
 use super::Admin;
 use super::error::AdminError;
@@ -43,24 +44,23 @@ pub(super) async fn operate(
     if batch.invocation_ids.len() > IDS_MAX {
         return Err(AdminError::BatchTooLarge(batch.invocation_ids.len()));
     }
-    let ids: Vec<_> = batch
-        .invocation_ids
-        .iter()
-        .map(|id| parse(id))
-        .collect::<Result<_, _>>()?;
     let mut outcomes = Outcomes {
         succeeded: Vec::new(),
         failed: Vec::new(),
     };
-    for id in ids {
-        match perform(&app, id, wish, batch.deployment.as_deref(), None).await {
+    for given in batch.invocation_ids {
+        let done = match parse(&given) {
+            Ok(id) => perform(&app, id, wish, batch.deployment.as_deref(), None).await,
+            Err(refusal) => Err(refusal),
+        };
+        match done {
             Ok(Done::Restarted(new)) => outcomes.succeeded.push(json!({
-                "old_invocation_id": text(id),
+                "old_invocation_id": given,
                 "new_invocation_id": text(new),
             })),
-            Ok(_) => outcomes.succeeded.push(text(id).into()),
+            Ok(_) => outcomes.succeeded.push(given.into()),
             Err(refusal) => outcomes.failed.push(Failed {
-                invocation_id: text(id),
+                invocation_id: given,
                 error: refusal.to_string(),
             }),
         }

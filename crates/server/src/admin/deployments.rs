@@ -3,7 +3,9 @@
 //! Whoever changes the registry holds `registering` from reading it until the change is
 //! durable and seen; endpoints are asked what they offer before that.
 
+use super::census::Census;
 use super::error::AdminError;
+use super::page::Page;
 use super::registration::{self, Offer};
 use super::{Admin, Api, describe};
 use axum::extract::{Path, Query, State};
@@ -24,13 +26,31 @@ use std::time::Duration;
 /// An endpoint that takes longer to say what it offers is not registered.
 const DISCOVERY_LIMIT: Duration = Duration::from_secs(10);
 
-pub(super) async fn list(State(app): State<Arc<Admin>>) -> Json<DeploymentList> {
+pub(super) async fn list(
+    State(app): State<Arc<Admin>>,
+    Query(page): Query<Page>,
+) -> Result<Json<DeploymentList>, AdminError> {
     let registry = app.handle.registry();
-    let mut all: Vec<_> = registry.deployments().values().collect();
-    all.sort_by_key(|deployment| (deployment.created_at, &deployment.id));
-    Json(DeploymentList {
-        deployments: all.into_iter().map(|one| describe::listed(one)).collect(),
-    })
+    let age = |deployment: &Deployment| (deployment.created_at, deployment.id.clone());
+    let after = page.after().map(|id| find(&registry, id)).transpose()?;
+    let after = after.map(|deployment| age(deployment));
+    let mut all: Vec<_> = registry
+        .deployments()
+        .values()
+        .filter(|deployment| Some(age(deployment)) > after)
+        .collect();
+    all.sort_by_key(|deployment| age(deployment));
+    let (listed, next) = page.cut(all, |deployment| deployment.id.clone())?;
+    let census = Census::take(&app.handle).await?;
+    let listed = listed.into_iter().map(|deployment| {
+        let mut listed = describe::listed(deployment);
+        listed.drain = Some(census.drain(&registry, deployment));
+        listed
+    });
+    Ok(Json(DeploymentList {
+        deployments: listed.collect(),
+        next,
+    }))
 }
 
 pub(super) async fn one(
@@ -39,7 +59,10 @@ pub(super) async fn one(
 ) -> Result<Json<admin::Deployment<ServiceMetadata>>, AdminError> {
     let registry = app.handle.registry();
     let deployment = find(&registry, &id)?;
-    Ok(Json(describe::detailed(&registry, deployment)))
+    let census = Census::take(&app.handle).await?;
+    let mut detailed = describe::detailed(&registry, deployment);
+    detailed.drain = Some(census.drain(&registry, deployment));
+    Ok(Json(detailed))
 }
 
 pub(super) async fn register(
@@ -62,21 +85,17 @@ pub(super) async fn register(
             .unwrap_or(&BTreeMap::new()),
     )?;
     let force = request.force.unwrap_or(api == Api::V2);
-    if !force && let Some(unchanged) = unchanged(&app, api, &address)? {
+    if !force && let Some(unchanged) = unchanged(&app, api, &address, &request)? {
         return Ok(unchanged);
     }
-    let headers = match (
-        &request.additional_headers,
-        registration::at(&app.handle.registry(), &address),
-    ) {
-        (Some(headers), _) => headers.clone(),
-        (None, Some(old)) => old.additional_headers.clone(),
-        (None, None) => BTreeMap::new(),
-    };
-    let offer = discover(&app, &address, request.use_http_11, &headers).await?;
+    let replaced = registration::at(&app.handle.registry(), &address).cloned();
+    let http1 = replaced.as_ref().is_some_and(|old| old.http1);
+    let http1 = request.use_http_11.unwrap_or(http1);
+    let headers = registration::headers(&request, replaced.as_deref());
+    let offer = discover(&app, &address, http1, &headers).await?;
 
     let _registering = app.handle.registering().await;
-    if !force && let Some(unchanged) = unchanged(&app, api, &address)? {
+    if !force && let Some(unchanged) = unchanged(&app, api, &address, &request)? {
         return Ok(unchanged);
     }
     let registry = app.handle.registry();
@@ -90,8 +109,9 @@ pub(super) async fn register(
         offer,
         replaced.map(Arc::as_ref),
         fresh,
+        force || request.breaking,
     )?;
-    let remarks = registration::remarks(&registry, &deployment);
+    let remarks = registration::remarks(&registry, &deployment, replaced.map(Arc::as_ref));
     if !request.dry_run {
         app.handle.register(vec![deployment.document()?]).await?;
     }
@@ -113,6 +133,9 @@ pub(super) async fn update(
     if request.arn.is_some() || request.assume_role_arn.is_some() {
         return Err(AdminError::Function);
     }
+    if request.auth.is_some() {
+        return Err(AdminError::Auth);
+    }
     let old = find(&app.handle.registry(), &id)?.clone();
     let changed = |old: &Deployment| -> Result<Deployment, AdminError> {
         let mut new = old.clone();
@@ -123,6 +146,9 @@ pub(super) async fn update(
             registration::check_headers(headers)?;
             new.additional_headers.clone_from(headers);
         }
+        if let Some(metadata) = &request.metadata {
+            new.metadata.clone_from(metadata);
+        }
         new.http1 = request.use_http_11.unwrap_or(old.http1);
         Ok(new)
     };
@@ -130,7 +156,15 @@ pub(super) async fn update(
     if wished == *old && !request.overwrite {
         return Ok(Json(describe::detailed(&app.handle.registry(), &old)));
     }
-    let offer = discover(&app, &wished.uri, wished.http1, &wished.additional_headers).await?;
+    // What is only for people does not concern the endpoint, which may be down.
+    let labels_only = Deployment {
+        metadata: old.metadata.clone(),
+        ..wished.clone()
+    } == *old;
+    let offer = match labels_only && !request.overwrite {
+        true => None,
+        false => Some(discover(&app, &wished.uri, wished.http1, &wished.additional_headers).await?),
+    };
 
     let _registering = app.handle.registering().await;
     let registry = app.handle.registry();
@@ -142,26 +176,23 @@ pub(super) async fn update(
             id: other.id.clone(),
         });
     }
-    let (old_min, old_max) = (old.min_protocol_version, old.max_protocol_version);
-    let (new_min, new_max) = (offer.min_protocol_version, offer.max_protocol_version);
-    if (old_min, old_max) != (new_min, new_max) {
-        return Err(AdminError::RangeChange {
-            old_min,
-            old_max,
-            new_min,
-            new_max,
-        });
-    }
-    new.http1 = offer.http1;
-    new.sdk_version = offer.sdk_version;
-    new.request_response = offer.request_response;
-    if request.overwrite {
-        new.services = registration::revisions(&registry, offer.services, true)?;
+    let mut remarks = Vec::new();
+    if let Some(offer) = offer {
+        registration::same_range(old, &offer)?;
+        new.http1 = offer.http1;
+        new.sdk_version = offer.sdk_version;
+        new.request_response = offer.request_response;
+        if request.overwrite {
+            new.services = registration::revisions(&registry, offer.services, true)?;
+            remarks = registration::remarks(&registry, &new, Some(old));
+        }
     }
     if !request.dry_run {
         app.handle.register(vec![new.document()?]).await?;
     }
-    Ok(Json(describe::detailed(&registry, &new)))
+    let mut detailed = describe::detailed(&registry, &new);
+    detailed.info = remarks;
+    Ok(Json(detailed))
 }
 
 /// What a removal is asked with.
@@ -180,7 +211,9 @@ pub(super) async fn remove(
     let registry = app.handle.registry();
     let deployment = find(&registry, &id)?;
     if !force {
-        return Err(AdminError::RemovalWithoutForce);
+        let census = Census::take(&app.handle).await?;
+        let drain = census.drain(&registry, deployment);
+        registration::removable(&registry, deployment, &drain)?;
     }
     let removal = Deployment::removal(&deployment.id);
     app.handle.register(vec![removal]).await?;
@@ -198,7 +231,12 @@ pub(super) fn find<'a>(
 }
 
 /// The answer where an address is registered and stays as it is.
-fn unchanged(app: &Admin, api: Api, address: &str) -> Result<Option<Response>, AdminError> {
+fn unchanged(
+    app: &Admin,
+    api: Api,
+    address: &str,
+    request: &RegisterDeployment,
+) -> Result<Option<Response>, AdminError> {
     let registry = app.handle.registry();
     let Some(deployment) = registration::at(&registry, address) else {
         return Ok(None);
@@ -209,10 +247,9 @@ fn unchanged(app: &Admin, api: Api, address: &str) -> Result<Option<Response>, A
             id: deployment.id.clone(),
         });
     }
-    Ok(Some(located(
-        StatusCode::OK,
-        registered(&registry, deployment),
-    )))
+    let mut reply = registered(&registry, deployment);
+    reply.info = registration::ignored(request, deployment);
+    Ok(Some(located(StatusCode::OK, reply)))
 }
 
 fn registered(registry: &Registry, deployment: &Deployment) -> RegisterReply {

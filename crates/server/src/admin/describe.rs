@@ -1,15 +1,18 @@
 //! What is registered, as the API's values: manifests under the settings that are in force.
 
 use latchwork_protocol::admin::{
-    self, DurationMs, HandlerMetadata, HandlerType, RetryPolicy, ServiceMetadata, ServiceRevision,
+    self, AttemptsMax, DurationMs, HandlerMetadata, HandlerType, RetryPolicy, ServiceMetadata,
+    ServiceRevision,
 };
 use latchwork_protocol::ingress::rfc3339_nanos;
 use latchwork_protocol::service::manifest::{
-    self, Handler, HandlerKind, InputRule, OutputRule, ProtocolMode, Service, ServiceKind,
+    self, Handler, HandlerKind, ProtocolMode, Service, ServiceKind,
 };
 use latchwork_runtime::registry::{
-    Deployment, OnMaxAttempts, Overrides, Registry, Revision, Settings,
+    Deployment, InForce, OnMaxAttempts, Overrides, Registry, Revision, Source, Sourced,
 };
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// A deployment in a list.
 pub(super) fn listed(deployment: &Deployment) -> admin::Deployment<ServiceRevision> {
@@ -67,6 +70,7 @@ fn deployed<S>(deployment: &Deployment, services: Vec<S>) -> admin::Deployment<S
         max_protocol_version: deployment.max_protocol_version,
         sdk_version: deployment.sdk_version.clone(),
         services,
+        drain: None,
         info: Vec::new(),
     }
 }
@@ -78,13 +82,17 @@ pub(super) fn service(
     overrides: &Overrides,
     deployment: &Deployment,
 ) -> ServiceMetadata {
-    let in_force = Settings::of(service, &silent(service.kind), overrides);
+    let in_force = InForce::of(service, None, overrides);
     let run = service
         .handlers
         .iter()
         .find(|handler| handler.kind == HandlerKind::WorkflowRun)
-        .map(|run| Settings::of(service, run, overrides));
-    let workflow = run.as_ref().unwrap_or(&in_force);
+        .map(|run| InForce::of(service, Some(run), overrides).workflow_retention)
+        .unwrap_or(in_force.workflow_retention);
+    let in_force = InForce {
+        workflow_retention: run,
+        ..in_force
+    };
     let retry = &in_force.retry;
     ServiceMetadata {
         name: service.name.clone(),
@@ -98,30 +106,101 @@ pub(super) fn service(
         metadata: service.metadata.clone(),
         deployment_id: deployment.id.clone(),
         revision,
-        public: in_force.public,
-        idempotency_retention: DurationMs(in_force.idempotency_retention_ms),
+        public: in_force.public.value,
+        idempotency_retention: DurationMs(in_force.idempotency_retention.value),
         workflow_completion_retention: (service.kind == ServiceKind::Workflow)
-            .then_some(DurationMs(workflow.workflow_retention_ms)),
-        journal_retention: Some(DurationMs(in_force.journal_retention_ms)),
+            .then_some(DurationMs(in_force.workflow_retention.value)),
+        journal_retention: Some(DurationMs(in_force.journal_retention.value)),
         inactivity_timeout: if deployment.request_response {
             DurationMs(0)
         } else {
-            DurationMs(in_force.inactivity_timeout.as_millis() as u64)
+            DurationMs(in_force.inactivity_timeout.value)
         },
-        abort_timeout: DurationMs(in_force.abort_timeout.as_millis() as u64),
-        enable_lazy_state: in_force.lazy_state,
+        abort_timeout: DurationMs(in_force.abort_timeout.value),
+        enable_lazy_state: in_force.lazy_state.value,
         retry_policy: RetryPolicy {
-            initial_interval: Some(DurationMs(retry.initial_interval_ms)),
-            exponentiation_factor: Some(retry.exponentiation_factor),
-            max_attempts: retry.max_attempts.map(u64::from),
-            max_interval: retry.max_interval_ms.map(DurationMs),
-            on_max_attempts: Some(match retry.on_max_attempts {
-                OnMaxAttempts::Pause => manifest::OnMaxAttempts::Pause,
-                OnMaxAttempts::Kill => manifest::OnMaxAttempts::Kill,
-            }),
+            initial_interval: Some(DurationMs(retry.initial_interval.value)),
+            exponentiation_factor: Some(retry.exponentiation_factor.value),
+            max_attempts: retry.max_attempts.value.map(u64::from),
+            max_interval: retry.max_interval.value.map(DurationMs),
+            on_max_attempts: Some(written(retry.on_max_attempts.value)),
         },
+        in_force: values(&in_force, service.kind == ServiceKind::Workflow),
         info: Vec::new(),
     }
+}
+
+fn written(then: OnMaxAttempts) -> manifest::OnMaxAttempts {
+    match then {
+        OnMaxAttempts::Pause => manifest::OnMaxAttempts::Pause,
+        OnMaxAttempts::Kill => manifest::OnMaxAttempts::Kill,
+    }
+}
+
+/// Each setting with its value and who decided on it, under the names that `PATCH` takes.
+fn values(in_force: &InForce, is_workflow: bool) -> BTreeMap<String, admin::InForce> {
+    fn said<T: Serialize>(said: Sourced<T>) -> Option<admin::InForce> {
+        let text = |source| match source {
+            Source::Operator => "operator",
+            Source::Handler => "handler",
+            Source::Service => "service",
+            Source::Default => "default",
+        };
+        Some(admin::InForce {
+            // Numbers, truths and texts are always JSON.
+            value: serde_json::to_value(said.value).ok()?,
+            source: text(said.source).to_owned(),
+        })
+    }
+    fn lasting(ms: Sourced<u64>) -> Option<admin::InForce> {
+        said(Sourced {
+            value: DurationMs(ms.value),
+            source: ms.source,
+        })
+    }
+    let retry = &in_force.retry;
+    let attempts = Sourced {
+        value: match retry.max_attempts.value {
+            Some(attempts) => AttemptsMax::Limited(attempts.into()),
+            None => AttemptsMax::Unlimited,
+        },
+        source: retry.max_attempts.source,
+    };
+    let longest = Sourced {
+        value: retry.max_interval.value.map(DurationMs),
+        source: retry.max_interval.source,
+    };
+    let then = Sourced {
+        value: written(retry.on_max_attempts.value),
+        source: retry.on_max_attempts.source,
+    };
+    let workflow = is_workflow.then_some(in_force.workflow_retention);
+    [
+        ("public", said(in_force.public)),
+        (
+            "idempotency_retention",
+            lasting(in_force.idempotency_retention),
+        ),
+        ("workflow_completion_retention", workflow.and_then(lasting)),
+        ("journal_retention", lasting(in_force.journal_retention)),
+        ("inactivity_timeout", lasting(in_force.inactivity_timeout)),
+        ("abort_timeout", lasting(in_force.abort_timeout)),
+        ("enable_lazy_state", said(in_force.lazy_state)),
+        (
+            "retry_policy.initial_interval",
+            lasting(retry.initial_interval),
+        ),
+        (
+            "retry_policy.exponentiation_factor",
+            said(retry.exponentiation_factor),
+        ),
+        ("retry_policy.max_interval", said(longest)),
+        ("retry_policy.max_attempts", said(attempts)),
+        ("retry_policy.on_max_attempts", said(then)),
+    ]
+    .into_iter()
+    .filter_map(|(name, said)| Some((name.to_owned(), said?)))
+    .collect()
 }
 
 /// A handler with what it sets itself.
@@ -130,6 +209,7 @@ pub(super) fn handler(
     handler: &Handler,
     overrides: &Overrides,
 ) -> HandlerMetadata {
+    let in_force = InForce::of(service, Some(handler), overrides);
     HandlerMetadata {
         name: handler.name.clone(),
         ty: match handler.kind {
@@ -145,7 +225,7 @@ pub(super) fn handler(
         inactivity_timeout: handler.inactivity_timeout.map(DurationMs),
         abort_timeout: handler.abort_timeout.map(DurationMs),
         enable_lazy_state: handler.enable_lazy_state,
-        public: Settings::of(service, handler, overrides).public,
+        public: in_force.public.value,
         input_description: handler.input.description(),
         output_description: handler.output.description(),
         input_json_schema: handler.input.json_schema().cloned(),
@@ -157,34 +237,7 @@ pub(super) fn handler(
             max_interval: handler.retry_policy_max_interval.map(DurationMs),
             on_max_attempts: handler.retry_policy_on_max_attempts,
         },
+        in_force: values(&in_force, handler.kind == HandlerKind::WorkflowRun),
         info: Vec::new(),
-    }
-}
-
-/// A handler that sets nothing: what is in force for it is what its service says.
-fn silent(kind: ServiceKind) -> Handler {
-    Handler {
-        name: String::new(),
-        kind: match kind {
-            ServiceKind::Service => HandlerKind::Plain,
-            ServiceKind::VirtualObject => HandlerKind::Shared,
-            ServiceKind::Workflow => HandlerKind::WorkflowShared,
-        },
-        input: InputRule::Any,
-        output: OutputRule::default(),
-        documentation: None,
-        metadata: Default::default(),
-        workflow_completion_retention: None,
-        inactivity_timeout: None,
-        abort_timeout: None,
-        journal_retention: None,
-        idempotency_retention: None,
-        enable_lazy_state: None,
-        ingress_private: None,
-        retry_policy_initial_interval: None,
-        retry_policy_max_interval: None,
-        retry_policy_exponentiation_factor: None,
-        retry_policy_max_attempts: None,
-        retry_policy_on_max_attempts: None,
     }
 }

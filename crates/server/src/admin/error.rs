@@ -49,14 +49,14 @@ pub(super) enum AdminError {
     Auth,
     #[error("additional header {0:?} is refused: names and values must be those of HTTP headers")]
     Header(String),
-    #[error("[{code}] {reason}", code = .0.code(), reason = .0)]
+    #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     #[error("the manifest of the endpoint is refused: {0}")]
     Manifest(#[from] ManifestError),
-    #[error("[META0012] {0}")]
+    #[error(transparent)]
     Version(#[from] VersionError),
     #[error(
-        "[META0006] service {service} is registered as {old} and would become {new}, which breaks its callers. \
+        "service {service} is registered as {old} and would become {new}, which breaks its callers. \
          Give the service another name, or set \"breaking\": true"
     )]
     KindChange {
@@ -65,11 +65,20 @@ pub(super) enum AdminError {
         new: &'static str,
     },
     #[error(
+        "service {service} would lose the handlers {handlers}, which its newest revision (of {deployment}) has: \
+         calls to them would be refused, and calls that wait would find no code. Keep them, or set \"breaking\": true"
+    )]
+    HandlersGone {
+        service: String,
+        deployment: String,
+        handlers: String,
+    },
+    #[error(
         "{uri} is registered already, as deployment {id}. Set \"force\": true to read it again"
     )]
     Registered { uri: String, id: String },
     #[error(
-        "[META0016] the endpoint speaks service protocol {new_min} to {new_max} and the deployment {old_min} to {old_max}: \
+        "the endpoint speaks service protocol {new_min} to {new_max} and the deployment {old_min} to {old_max}: \
          an update must keep the range. Register the address as a deployment of its own"
     )]
     RangeChange {
@@ -80,11 +89,14 @@ pub(super) enum AdminError {
     },
     #[error("there is no deployment {0}: GET /deployments lists all")]
     NoDeployment(String),
-    #[error(
-        "a deployment is only removed at once, which leaves its unfinished invocations without code: \
-         add ?force=true if that is meant"
-    )]
-    RemovalWithoutForce,
+    #[error("deployment {id} is still needed: {reasons}. {advice}, or add ?force=true to remove it all the same", advice = removal_advice(*is_newest))]
+    InUse {
+        id: String,
+        reasons: String,
+        is_newest: bool,
+    },
+    #[error("a page has at least one entry: give a \"limit\" of 1 or more, or none for all")]
+    Limit,
 
     #[error("there is no service {0}: GET /services lists all")]
     NoService(String),
@@ -104,6 +116,21 @@ pub(super) enum AdminError {
         expected: String,
         found: String,
     },
+
+    #[error(
+        "the key {service}/{key} is held by invocation {holder}, which may be changing its state: \
+         wait until it is over (GET /invocations/{holder}/why says what it waits for), or replace \
+         the whole state without a version, which is done after what waits for the key"
+    )]
+    StateHeld {
+        service: String,
+        key: String,
+        holder: String,
+    },
+    #[error("there is no {0} {1:?}: this server has none")]
+    NoneOf(&'static str, String),
+    #[error("{0}")]
+    Absent(&'static str),
 
     #[error("there is no invocation {0}: it never was, or its retention is over")]
     NoInvocation(String),
@@ -150,12 +177,16 @@ impl AdminError {
             | Self::NoDeployment(_)
             | Self::NoService(_)
             | Self::NoHandler { .. }
+            | Self::NoneOf(..)
             | Self::NoInvocation(_) => StatusCode::NOT_FOUND,
+            Self::Absent(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Verb(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::KindChange { .. } | Self::Registered { .. } | Self::StateVersion { .. } => {
-                StatusCode::CONFLICT
-            }
-            Self::RemovalWithoutForce => StatusCode::NOT_IMPLEMENTED,
+            Self::KindChange { .. }
+            | Self::HandlersGone { .. }
+            | Self::Registered { .. }
+            | Self::InUse { .. }
+            | Self::StateHeld { .. }
+            | Self::StateVersion { .. } => StatusCode::CONFLICT,
             Self::State { status, .. } => *status,
             #[cfg(feature = "sql")]
             Self::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -172,10 +203,18 @@ impl AdminError {
             Self::Discovery(error) => Some(error.code()),
             Self::Manifest(error) => error.code(),
             Self::Version(_) => Some("META0012"),
-            Self::KindChange { .. } => Some("META0006"),
+            Self::KindChange { .. } | Self::HandlersGone { .. } => Some("META0006"),
             Self::RangeChange { .. } => Some("META0016"),
             _ => None,
         }
+    }
+}
+
+fn removal_advice(is_newest: bool) -> &'static str {
+    if is_newest {
+        "Register a deployment that offers these services first, then remove this one when GET /deployments/{id} calls it drained"
+    } else {
+        "Wait until GET /deployments/{id} calls it drained, or resume them on another deployment"
     }
 }
 
@@ -193,7 +232,7 @@ fn query_status(error: &crate::query::QueryError) -> StatusCode {
 impl IntoResponse for AdminError {
     fn into_response(self) -> Response {
         let status = self.status();
-        if status.is_server_error() {
+        if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
             tracing::warn!(%status, error = %self, "an admin request failed");
         }
         body(status, self.to_string(), self.code())

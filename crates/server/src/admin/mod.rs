@@ -12,21 +12,27 @@
 //! Absent on purpose: authentication, which is a proxy's; bodies must be declared as JSON, so
 //! that a web page cannot send them in the name of its visitor.
 
+mod absent;
 mod batch;
+mod census;
 mod deployments;
 mod describe;
 mod error;
 mod health;
 mod invocations;
+mod openapi;
+mod page;
 mod registration;
+mod service_openapi;
 mod services;
 #[cfg(feature = "sql")]
 mod sql;
 mod state;
+mod why;
 
 use crate::transport::HttpTransport;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Extension, Router, middleware};
 use error::AdminError;
 use latchwork_runtime::{Clock, Handle};
@@ -47,6 +53,8 @@ pub struct Admin {
     pub ingress_url: String,
     /// The largest body that is taken, in bytes.
     pub body_bytes_max: usize,
+    /// Attempts that may run at a time, for those who ask why one does not.
+    pub attempts_max: usize,
 }
 
 /// Versions of the API that differ in what they answer.
@@ -74,7 +82,9 @@ pub async fn serve(
 
 fn router(app: Arc<Admin>) -> Router {
     let later = || routes().layer(Extension(Api::V3));
-    let second = routes().layer(Extension(Api::V2));
+    let second = routes()
+        .route("/deployments/{id}", put(deployments::update))
+        .layer(Extension(Api::V2));
     Router::new()
         .merge(later())
         .nest("/v2", second)
@@ -90,6 +100,7 @@ fn routes() -> Router<Arc<Admin>> {
     let router = Router::new()
         .route("/version", get(health::version))
         .route("/health", get(health::health))
+        .route("/openapi", get(openapi::openapi))
         .route("/cluster-health", get(health::cluster_health))
         .route(
             "/deployments",
@@ -111,19 +122,64 @@ fn routes() -> Router<Arc<Admin>> {
             "/services/{service}/handlers/{handler}",
             get(services::handler),
         )
+        .route("/services/{service}/openapi", get(services::openapi))
         .route("/services/{service}/state", post(state::modify))
+        .route(
+            "/services/{service}/state/{key}",
+            get(state::one)
+                .put(state::replace)
+                .patch(state::patch)
+                .delete(state::clear),
+        )
         .route("/invocations/{id}", delete(invocations::end))
         .route("/invocations/{id}/{operation}", patch(invocations::operate))
+        .route("/invocations/{id}/why", get(why::why))
         .route(
             "/internal/invocations_batch_operations/{operation}",
             post(batch::operate),
-        );
+        )
+        .merge(absences());
     #[cfg(feature = "sql")]
     let router = router
         .route("/query", post(sql::query))
         .route("/invocations/{id}", get(sql::invocation))
         .route("/invocations/{id}/journal", get(sql::journal));
     router
+}
+
+/// What clients may ask for and this server does not have.
+fn absences() -> Router<Arc<Admin>> {
+    Router::new()
+        .route(
+            "/kafka-clusters",
+            get(absent::clusters).post(absent::connect),
+        )
+        .route(
+            "/kafka-clusters/{name}",
+            get(absent::cluster)
+                .patch(absent::cluster)
+                .delete(absent::cluster),
+        )
+        .route(
+            "/subscriptions",
+            get(absent::subscriptions).post(absent::connect),
+        )
+        .route(
+            "/subscriptions/{id}",
+            get(absent::subscription).delete(absent::subscription),
+        )
+        .route("/limits/rules", put(absent::set_rules))
+        .route("/limits/rules/bulk-delete", post(absent::delete_rules))
+        .route("/vqueues/{id}/pause", post(absent::vqueue))
+        .route("/vqueues/{id}/resume", post(absent::vqueue))
+        .route(
+            "/internal/services/{service}/serdes/decode/{*serde}",
+            post(absent::serde),
+        )
+        .route(
+            "/internal/services/{service}/serdes/encode/{*serde}",
+            post(absent::serde),
+        )
 }
 
 async fn unknown(request: Request) -> AdminError {

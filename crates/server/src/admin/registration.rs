@@ -4,12 +4,15 @@
 use super::error::AdminError;
 use crate::transport::Discovered;
 use axum::http::{HeaderName, HeaderValue, Uri};
-use latchwork_protocol::admin::{Info, RegisterDeployment};
+use latchwork_protocol::admin::{Drain, Info, RegisterDeployment};
 use latchwork_protocol::service::manifest::{ProtocolMode, Service};
 use latchwork_protocol::service::version::Version;
-use latchwork_runtime::registry::{Deployment, Registry, Revision};
+use latchwork_runtime::registry::{Deployment, Registry, Revision, ServiceEntry};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// So many services are named in a text; the rest is counted.
+const NAMED_MAX: usize = 5;
 
 /// What an endpoint offers, checked.
 #[derive(Debug, Clone)]
@@ -101,7 +104,7 @@ pub(super) fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), Ad
 /// The services of an offer, each with the next number of its name.
 ///
 /// # Errors
-/// If a service changes its type, unless that may be.
+/// If a service changes its type or loses handlers, unless that may be.
 pub(super) fn revisions(
     registry: &Registry,
     services: Vec<Service>,
@@ -112,14 +115,9 @@ pub(super) fn revisions(
         .map(|service| {
             let newest = registry.service(&service.name);
             if let Some(newest) = newest
-                && newest.service.kind != service.kind
                 && !may_break
             {
-                return Err(AdminError::KindChange {
-                    old: newest.service.kind.name(),
-                    new: service.kind.name(),
-                    service: service.name,
-                });
+                unbroken(newest, &service)?;
             }
             Ok(Revision {
                 revision: newest.map_or(0, |newest| newest.revision) + 1,
@@ -129,11 +127,39 @@ pub(super) fn revisions(
         .collect()
 }
 
+/// Whether all who call the newest revision of a service can call another one.
+fn unbroken(newest: &ServiceEntry, service: &Service) -> Result<(), AdminError> {
+    if newest.service.kind != service.kind {
+        return Err(AdminError::KindChange {
+            service: service.name.clone(),
+            old: newest.service.kind.name(),
+            new: service.kind.name(),
+        });
+    }
+    let gone = gone(&newest.service, service);
+    if !gone.is_empty() {
+        return Err(AdminError::HandlersGone {
+            service: service.name.clone(),
+            deployment: newest.deployment.id.clone(),
+            handlers: gone.join(", "),
+        });
+    }
+    Ok(())
+}
+
+/// Handlers of one revision of a service that another does not have.
+fn gone<'a>(old: &'a Service, new: &Service) -> Vec<&'a str> {
+    let names = old.handlers.iter().map(|handler| handler.name.as_str());
+    names
+        .filter(|name| !new.handlers.iter().any(|handler| handler.name == **name))
+        .collect()
+}
+
 /// What a registration leads to. One that replaces another keeps its id and its age, and
 /// what the request does not give anew.
 ///
 /// # Errors
-/// If a service changes its type, unless that may be.
+/// If a service changes its type or loses handlers, unless that may be.
 pub(super) fn registered(
     registry: &Registry,
     request: &RegisterDeployment,
@@ -141,12 +167,11 @@ pub(super) fn registered(
     offer: Offer,
     replaced: Option<&Deployment>,
     fresh: (String, u64),
+    may_break: bool,
 ) -> Result<Deployment, AdminError> {
-    let may_break = request.breaking || replaced.is_some();
     let services = revisions(registry, offer.services, may_break)?;
     let (id, created_at) = replaced.map_or(fresh, |old| (old.id.clone(), old.created_at));
-    let metadata = Some(&request.metadata).filter(|metadata| !metadata.is_empty());
-    let headers = request.additional_headers.as_ref();
+    let metadata = given(Some(&request.metadata));
     Ok(Deployment {
         id,
         uri: address,
@@ -155,10 +180,7 @@ pub(super) fn registered(
         min_protocol_version: offer.min_protocol_version,
         max_protocol_version: offer.max_protocol_version,
         sdk_version: offer.sdk_version,
-        additional_headers: headers
-            .or(replaced.map(|old| &old.additional_headers))
-            .cloned()
-            .unwrap_or_default(),
+        additional_headers: headers(request, replaced),
         metadata: metadata
             .or(replaced.map(|old| &old.metadata))
             .cloned()
@@ -168,27 +190,175 @@ pub(super) fn registered(
     })
 }
 
-/// What an operator should know of a registration: handlers that are gone.
-pub(super) fn remarks(registry: &Registry, deployment: &Deployment) -> Vec<Info> {
+/// The headers that a registration is sent with: those of the request, else those of what it
+/// replaces.
+pub(super) fn headers(
+    request: &RegisterDeployment,
+    replaced: Option<&Deployment>,
+) -> BTreeMap<String, String> {
+    given(request.additional_headers.as_ref())
+        .or(replaced.map(|old| &old.additional_headers))
+        .cloned()
+        .unwrap_or_default()
+}
+
+/// Pairs that say something: clients send empty ones for none.
+fn given(pairs: Option<&BTreeMap<String, String>>) -> Option<&BTreeMap<String, String>> {
+    pairs.filter(|pairs| !pairs.is_empty())
+}
+
+/// Whether an endpoint can take the place of the one that a deployment has: invocations that are
+/// bound to it speak one version for their whole life.
+pub(super) fn same_range(old: &Deployment, offer: &Offer) -> Result<(), AdminError> {
+    let (old_min, old_max) = (old.min_protocol_version, old.max_protocol_version);
+    let (new_min, new_max) = (offer.min_protocol_version, offer.max_protocol_version);
+    if (old_min, old_max) != (new_min, new_max) {
+        return Err(AdminError::RangeChange {
+            old_min,
+            old_max,
+            new_min,
+            new_max,
+        });
+    }
+    Ok(())
+}
+
+/// Whether a deployment can go without anybody missing it.
+///
+/// # Errors
+/// If it offers the newest revision of a service, or unfinished invocations are bound to it.
+pub(super) fn removable(
+    registry: &Registry,
+    deployment: &Deployment,
+    drain: &Drain,
+) -> Result<(), AdminError> {
+    let newest: Vec<_> = registry.newest_of(&deployment.id).collect();
+    let mut reasons = Vec::new();
+    if !newest.is_empty() {
+        reasons.push(format!(
+            "it offers the newest revision of {} service(s) ({}), to which new calls go",
+            newest.len(),
+            some(&newest)
+        ));
+    }
+    if drain.pinned_invocations > 0 {
+        reasons.push(format!(
+            "{} unfinished invocation(s) are bound to it and would be stranded",
+            drain.pinned_invocations
+        ));
+    }
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    Err(AdminError::InUse {
+        id: deployment.id.clone(),
+        reasons: reasons.join("; "),
+        is_newest: !newest.is_empty(),
+    })
+}
+
+/// The first of some names, and how many more there are.
+fn some(names: &[&str]) -> String {
+    match names.get(NAMED_MAX..) {
+        Some(more) if !more.is_empty() => {
+            format!("{} and {} more", names[..NAMED_MAX].join(", "), more.len())
+        }
+        _ => names.join(", "),
+    }
+}
+
+/// What an operator should know of a registration: what is no longer offered, and what offers
+/// nothing.
+pub(super) fn remarks(
+    registry: &Registry,
+    deployment: &Deployment,
+    replaced: Option<&Deployment>,
+) -> Vec<Info> {
     let mut remarks = Vec::new();
+    if deployment.services.is_empty() {
+        remarks.push(
+            "the endpoint offers no services, so that nothing can be called there: bind services \
+             to it, and register it again with \"force\": true"
+                .to_owned(),
+        );
+    }
     for Revision { service, .. } in &deployment.services {
-        let Some(newest) = registry.service(&service.name) else {
-            continue;
-        };
-        for handler in &newest.service.handlers {
-            if !service.handlers.iter().any(|new| new.name == handler.name) {
-                remarks.push(Info {
-                    code: None,
-                    message: format!(
-                        "{}/{} is no longer offered: new calls to it are refused, and those that \
-                         have not started wait until a deployment offers it again",
-                        service.name, handler.name
-                    ),
-                });
-            }
+        let name = &service.name;
+        if service.handlers.is_empty() {
+            remarks.push(format!(
+                "service {name} has no handlers, so that nothing of it can be called"
+            ));
+        }
+        let newest = registry.service(name);
+        for handler in newest.map_or_else(Vec::new, |newest| gone(&newest.service, service)) {
+            remarks.push(format!(
+                "{name}/{handler} is no longer offered: new calls to it are refused, and those \
+                 that have not started wait until a deployment offers it again"
+            ));
         }
     }
+    for Revision { service, .. } in replaced.map_or(&[][..], |old| &old.services) {
+        let name = &service.name;
+        if deployment.offers(name).is_some() {
+            continue;
+        }
+        let elsewhere = registry
+            .deployments()
+            .values()
+            .any(|other| other.id != deployment.id && other.offers(name).is_some());
+        remarks.push(format!(
+            "service {name} is no longer offered by {}: unfinished invocations that are bound to \
+             it there wait until it is offered again, or are resumed on another deployment; {}",
+            deployment.id,
+            if elsewhere {
+                "new calls go to another deployment that offers it"
+            } else {
+                "new calls are refused, since no other deployment offers it"
+            }
+        ));
+    }
     remarks
+        .into_iter()
+        .map(|message| Info {
+            code: None,
+            message,
+        })
+        .collect()
+}
+
+/// What a request says of a deployment that is registered already, and that is not taken over
+/// since nothing is changed without force.
+pub(super) fn ignored(request: &RegisterDeployment, deployment: &Deployment) -> Vec<Info> {
+    let headers = given(request.additional_headers.as_ref())
+        .is_some_and(|given| *given != deployment.additional_headers);
+    let metadata =
+        given(Some(&request.metadata)).is_some_and(|given| *given != deployment.metadata);
+    let http1 = request
+        .use_http_11
+        .is_some_and(|given| given && !deployment.http1);
+    let names: Vec<_> = [
+        (headers, "additional_headers"),
+        (metadata, "metadata"),
+        (http1, "use_http_11"),
+    ]
+    .into_iter()
+    .filter_map(|(differs, name)| differs.then_some(name))
+    .collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    vec![Info {
+        code: None,
+        message: format!(
+            "{} is registered already, as {}, and stays as it is: what the request gives as {} \
+             differs and was NOT taken over. Set \"force\": true to register it anew, or change \
+             it with PATCH /deployments/{}",
+            deployment.uri,
+            deployment.id,
+            names.join(" and "),
+            deployment.id,
+        ),
+    }]
 }
 
 #[cfg(test)]
@@ -231,6 +401,7 @@ mod tests {
             offer,
             None,
             fresh,
+            false,
         )
         .unwrap();
         for offered in &mut deployment.services {
@@ -344,6 +515,7 @@ mod tests {
             offer(json!([service("S", "VIRTUAL_OBJECT", &["b"])])),
             Some(&old),
             ("dp_fresh".into(), 9),
+            true,
         )
         .unwrap();
         assert_eq!((new.id.as_str(), new.created_at), ("dp_old", 7));
@@ -352,9 +524,123 @@ mod tests {
             (&pairs("old"), &pairs("new"))
         );
         assert_eq!(new.services[0].revision, 2);
-        let remarks = remarks(&registry, &new);
+        let remarks = remarks(&registry, &new, Some(&old));
         assert_eq!(remarks.len(), 1);
         assert!(remarks[0].message.starts_with("S/a "), "{remarks:?}");
+    }
+
+    #[test]
+    fn a_service_keeps_its_handlers_unless_it_may_break() {
+        let registry = registry(vec![deployment(
+            "dp_a",
+            "http://a/",
+            1,
+            offer(json!([service("S", "SERVICE", &["a", "b", "c"])])),
+        )]);
+        let fewer = || offer(json!([service("S", "SERVICE", &["b", "d"])])).services;
+        let refusal = revisions(&registry, fewer(), false)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refusal.contains("a, c") && refusal.contains("breaking"),
+            "{refusal}"
+        );
+        assert_eq!(revisions(&registry, fewer(), true).unwrap()[0].revision, 2);
+    }
+
+    #[test]
+    fn what_is_needed_cannot_go_and_the_refusal_counts_why() {
+        let offered = || offer(json!([service("S", "SERVICE", &["a"])]));
+        let old = deployment("dp_old", "http://a/", 1, offered());
+        let new = deployment("dp_new", "http://b/", 2, offered());
+        let registry = registry(vec![old.clone(), new.clone()]);
+        let drain = |pinned_invocations| Drain {
+            state: latchwork_protocol::admin::DrainState::Draining,
+            pinned_invocations,
+        };
+        assert!(removable(&registry, &old, &drain(0)).is_ok());
+        let refusal = |deployment, pinned| {
+            let refused = removable(&registry, deployment, &drain(pinned));
+            refused.unwrap_err().to_string()
+        };
+        let stranded = refusal(&old, 3);
+        assert!(
+            stranded.contains("3 unfinished") && stranded.contains("Wait"),
+            "{stranded}"
+        );
+        let newest = refusal(&new, 0);
+        assert!(
+            newest.contains("(S)") && newest.contains("Register"),
+            "{newest}"
+        );
+    }
+
+    #[test]
+    fn long_lists_of_names_are_cut() {
+        assert_eq!(some(&["a"; 5]), "a, a, a, a, a");
+        assert_eq!(some(&["a"; 7]), "a, a, a, a, a and 2 more");
+    }
+
+    #[test]
+    fn what_offers_nothing_is_remarked() {
+        let said = |services| {
+            let new = deployment("dp_a", "http://a/", 1, offer(services));
+            let remarks = remarks(&Registry::default(), &new, None);
+            remarks
+                .into_iter()
+                .map(|info| info.message)
+                .collect::<String>()
+        };
+        assert!(said(json!([])).contains("no services"));
+        assert!(said(json!([service("S", "SERVICE", &[])])).contains("S has no handlers"));
+        assert_eq!(said(json!([service("S", "SERVICE", &["a"])])), "");
+    }
+
+    #[test]
+    fn a_service_that_is_gone_is_remarked_with_who_still_offers_it() {
+        let both = || {
+            json!([
+                service("S", "SERVICE", &["a"]),
+                service("T", "SERVICE", &["a"])
+            ])
+        };
+        let old = deployment("dp_a", "http://a/", 1, offer(both()));
+        let new = deployment(
+            "dp_a",
+            "http://a/",
+            2,
+            offer(json!([service("T", "SERVICE", &["a"])])),
+        );
+        let said = |others: Vec<Deployment>| {
+            let remarks = remarks(&registry(others), &new, Some(&old));
+            assert_eq!(remarks.len(), 1, "{remarks:?}");
+            remarks[0].message.clone()
+        };
+        assert!(said(vec![old.clone()]).contains("new calls are refused"));
+        let other = deployment("dp_b", "http://b/", 1, offer(both()));
+        assert!(said(vec![old.clone(), other]).contains("another deployment"));
+    }
+
+    #[test]
+    fn what_is_not_taken_over_is_said() {
+        let mut there = deployment("dp_a", "http://a/", 1, offer(json!([])));
+        there.metadata = BTreeMap::from([("k".to_owned(), "v".to_owned())]);
+        let same = RegisterDeployment {
+            metadata: there.metadata.clone(),
+            additional_headers: Some(BTreeMap::new()),
+            use_http_11: Some(false),
+            ..RegisterDeployment::default()
+        };
+        assert_eq!(ignored(&same, &there), []);
+        let other = RegisterDeployment {
+            metadata: BTreeMap::from([("k".to_owned(), "other".to_owned())]),
+            ..same
+        };
+        let remarks = ignored(&other, &there);
+        assert!(
+            remarks[0].message.contains("metadata differs") && remarks[0].message.contains("force"),
+            "{remarks:?}"
+        );
     }
 
     #[test]

@@ -1,81 +1,324 @@
-//! The state of an object, replaced by an operator.
+//! The state of objects and workflows: read, and changed by an operator.
+//!
+//! ```text
+//!   wish ──▶ what is there now, and who holds the key ──▶ the whole new state ──▶ runtime
+//!                        │ does not fit                        (after what waits for the key)
+//!                        ▼
+//!                  409, with the reason
+//! ```
+//!
+//! A change that names a version, or that leaves a part of the state as it is, speaks of what it
+//! has seen: it is refused while an invocation holds the key, which may be changing it. What is
+//! compared and what is written are two steps; a call that begins and ends between them is
+//! overwritten. One that names no version and replaces everything waits for its turn.
 
 use super::error::AdminError;
-use super::{Admin, services};
+use super::{Admin, invocations, services};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use latchwork_engine::table::Address;
-use latchwork_engine::{PatchState, StateEntry, read};
-use latchwork_protocol::admin::{ModifyState, state_version};
+use bytes::Bytes;
+use latchwork_engine::table::inbox::{self, Lock};
+use latchwork_engine::table::{Address, invocation::Status};
+use latchwork_engine::{Halt, InvocationId, StateEntry, View, read};
+use latchwork_protocol::admin::{
+    ModifyState, PatchState, ReplaceState, StateBytes, StateReply, state_version,
+};
 use latchwork_protocol::derive;
 use latchwork_protocol::scope::check_scope;
+use prost::Message;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Replaces the whole state, after what waits for the key. A version is compared at once: a
-/// call that comes between may still change the state.
+type Entries = BTreeMap<Bytes, Bytes>;
+
+/// What a reading or a clearing is asked with.
+#[derive(Deserialize)]
+pub(super) struct Options {
+    scope: Option<String>,
+    version: Option<String>,
+}
+
+/// What there is at one place of the log.
+struct Current {
+    entries: Entries,
+    version: String,
+    /// Who may be changing it.
+    holder: Option<InvocationId>,
+}
+
+pub(super) async fn one(
+    State(app): State<Arc<Admin>>,
+    Path((service, key)): Path<(String, String)>,
+    Query(Options { scope, .. }): Query<Options>,
+) -> Result<Json<StateReply>, AdminError> {
+    let address = address(&app, service, key, scope, true)?;
+    let current = current(&app, &address).await?;
+    // The state of a service that is gone can still be looked at.
+    if current.entries.is_empty() {
+        services::find(&app.handle.registry(), &address.service)?;
+    }
+    let entries = current.entries.into_iter().map(|(key, value)| {
+        let key = String::from_utf8_lossy(&key).into_owned();
+        (key, StateBytes(value.to_vec()))
+    });
+    Ok(Json(StateReply {
+        object_key: address.key,
+        scope: address.scope,
+        version: current.version,
+        state: entries.collect(),
+        held_by: current.holder.map(invocations::text),
+    }))
+}
+
+/// Replaces everything; what clients of the first hour use.
 pub(super) async fn modify(
     State(app): State<Arc<Admin>>,
     Path(service): Path<String>,
     Json(request): Json<ModifyState>,
 ) -> Result<StatusCode, AdminError> {
-    let registry = app.handle.registry();
-    match services::find(&registry, &service) {
+    let clears = request.new_state.is_empty();
+    let address = address(&app, service, request.object_key, request.scope, clears)?;
+    if let Some(version) = request.version {
+        expect(&app, &address, &version).await?;
+    }
+    write(&app, address, stored(request.new_state)).await
+}
+
+pub(super) async fn replace(
+    State(app): State<Arc<Admin>>,
+    Path((service, key)): Path<(String, String)>,
+    Json(request): Json<ReplaceState>,
+) -> Result<StatusCode, AdminError> {
+    let clears = request.state.is_empty();
+    let address = address(&app, service, key, request.scope, clears)?;
+    if let Some(version) = request.version {
+        expect(&app, &address, &version).await?;
+    }
+    write(&app, address, stored(request.state)).await
+}
+
+pub(super) async fn patch(
+    State(app): State<Arc<Admin>>,
+    Path((service, key)): Path<(String, String)>,
+    Json(request): Json<PatchState>,
+) -> Result<StatusCode, AdminError> {
+    let address = address(&app, service, key, request.scope, false)?;
+    let current = current(&app, &address).await?;
+    current.is_free(&address)?;
+    if let Some(version) = &request.version {
+        current.is_of(&address, version)?;
+    }
+    write(
+        &app,
+        address,
+        patched(current.entries, request.set, request.delete),
+    )
+    .await
+}
+
+pub(super) async fn clear(
+    State(app): State<Arc<Admin>>,
+    Path((service, key)): Path<(String, String)>,
+    Query(Options { scope, version }): Query<Options>,
+) -> Result<StatusCode, AdminError> {
+    let address = address(&app, service, key, scope, true)?;
+    if let Some(version) = version {
+        expect(&app, &address, &version).await?;
+    }
+    write(&app, address, Entries::new()).await
+}
+
+/// Whose state is meant. Of a service that is gone it can still be read and cleared.
+fn address(
+    app: &Admin,
+    service: String,
+    key: String,
+    scope: Option<String>,
+    may_be_gone: bool,
+) -> Result<Address, AdminError> {
+    match services::find(&app.handle.registry(), &service) {
         Ok(entry) if !entry.service.kind.is_keyed() => return Err(AdminError::NoState(service)),
-        // The state of a service that is gone can still be cleared.
-        Err(_) if request.new_state.is_empty() => {}
+        Err(_) if may_be_gone => {}
         found => drop(found?),
     }
-    if let Some(scope) = &request.scope {
+    if let Some(scope) = &scope {
         check_scope(scope)?;
     }
-    let ModifyState {
-        version,
-        object_key: key,
-        scope,
-        new_state,
-    } = request;
-    if let Some(expected) = version {
-        let address = Address {
-            service: service.clone(),
-            scope: scope.clone(),
-            key: key.clone(),
-        };
-        let found = current_version(&app, address).await?;
-        if found != expected {
-            return Err(AdminError::StateVersion {
-                service,
-                key,
-                expected,
-                found,
-            });
-        }
-    }
-    let state = new_state.into_iter().map(|(key, value)| StateEntry {
-        key: key.into_bytes().into(),
-        value: value.0.into(),
-    });
-    let patch = PatchState {
-        partition_key: derive::partition_key(scope.as_deref(), &service, &key),
-        state: state.collect(),
+    Ok(Address {
         service,
         scope,
         key,
+    })
+}
+
+async fn current(app: &Admin, address: &Address) -> Result<Current, AdminError> {
+    let asked = address.clone();
+    let current = app
+        .handle
+        .read_at(home(address), move |view| Current::read(view, &asked))
+        .await??;
+    Ok(current)
+}
+
+async fn expect(app: &Admin, address: &Address, version: &str) -> Result<(), AdminError> {
+    let current = current(app, address).await?;
+    current.is_free(address)?;
+    current.is_of(address, version)
+}
+
+async fn write(app: &Admin, address: Address, entries: Entries) -> Result<StatusCode, AdminError> {
+    let entries = entries.into_iter();
+    let patch = latchwork_engine::PatchState {
+        partition_key: home(&address),
+        state: entries
+            .map(|(key, value)| StateEntry { key, value })
+            .collect(),
+        service: address.service,
+        scope: address.scope,
+        key: address.key,
     };
     app.handle.patch_state(patch).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-async fn current_version(app: &Admin, address: Address) -> Result<String, AdminError> {
-    let partitions = app
-        .handle
-        .read(move |view| read::state(view, &address))
-        .await?;
-    let mut entries = Vec::new();
-    for of_one in partitions {
-        entries.extend(of_one?);
+fn home(address: &Address) -> u64 {
+    derive::partition_key(address.scope.as_deref(), &address.service, &address.key)
+}
+
+fn stored(state: BTreeMap<String, StateBytes>) -> Entries {
+    let entry = |(key, value): (String, StateBytes)| (key.into_bytes().into(), value.0.into());
+    state.into_iter().map(entry).collect()
+}
+
+fn patched(
+    mut entries: Entries,
+    set: BTreeMap<String, StateBytes>,
+    delete: Vec<String>,
+) -> Entries {
+    for key in delete {
+        entries.remove(key.as_bytes());
     }
-    Ok(state_version(
-        entries.iter().map(|(key, value)| (&key[..], &value[..])),
-    ))
+    entries.extend(stored(set));
+    entries
+}
+
+impl Current {
+    fn read(view: &dyn View, address: &Address) -> Result<Self, Halt> {
+        let entries: Entries = read::state(view, address)?.into_iter().collect();
+        let pairs = entries.iter();
+        Ok(Self {
+            version: state_version(pairs.map(|(key, value)| (&key[..], &value[..]))),
+            holder: holder(view, address)?,
+            entries,
+        })
+    }
+
+    fn is_free(&self, address: &Address) -> Result<(), AdminError> {
+        match self.holder {
+            None => Ok(()),
+            Some(holder) => Err(AdminError::StateHeld {
+                service: address.service.clone(),
+                key: address.key.clone(),
+                holder: invocations::text(holder),
+            }),
+        }
+    }
+
+    fn is_of(&self, address: &Address, expected: &str) -> Result<(), AdminError> {
+        if self.version == expected {
+            return Ok(());
+        }
+        Err(AdminError::StateVersion {
+            service: address.service.clone(),
+            key: address.key.clone(),
+            expected: expected.to_owned(),
+            found: self.version.clone(),
+        })
+    }
+}
+
+/// The invocation that may write this state: the one that has the key of the object, or the run
+/// of the workflow.
+fn holder(view: &dyn View, address: &Address) -> Result<Option<InvocationId>, Halt> {
+    let key = inbox::lock_key(address);
+    if let Some(value) = view.get(&key)? {
+        let lock = Lock::decode(value).map_err(|error| Halt::Row {
+            key,
+            error: error.to_string(),
+        })?;
+        return Ok(Some(lock.holder));
+    }
+    let run = derive::workflow_run(address.scope.as_deref(), &address.service, &address.key);
+    let run = InvocationId::from_bytes(run);
+    let row = read::invocation(view, &run)?;
+    Ok(row
+        .filter(|row| row.status() != Status::Completed)
+        .map(|_| run))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use latchwork_engine::MemoryView;
+    use latchwork_engine::table::{invocation, state};
+
+    fn address() -> Address {
+        Address {
+            service: "S".into(),
+            scope: None,
+            key: "k".into(),
+        }
+    }
+
+    fn bytes(text: &str) -> StateBytes {
+        StateBytes(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_patch_leaves_what_it_does_not_name() {
+        let entries = stored(BTreeMap::from([
+            ("a".into(), bytes("1")),
+            ("b".into(), bytes("2")),
+            ("c".into(), bytes("3")),
+        ]));
+        let set = BTreeMap::from([("b".into(), bytes("new"))]);
+        let left = patched(entries, set, vec!["a".into(), "missing".into()]);
+        let expected = BTreeMap::from([("b".into(), bytes("new")), ("c".into(), bytes("3"))]);
+        assert_eq!(left, stored(expected));
+    }
+
+    #[test]
+    fn whoever_may_write_the_state_holds_it() {
+        let mut view = MemoryView::default();
+        let address = address();
+        view.write(state::key(&address, b"n"), Some("1".into()));
+        let free = Current::read(&view, &address).unwrap();
+        assert!(free.is_free(&address).is_ok() && free.is_of(&address, &free.version).is_ok());
+        assert!(free.is_of(&address, "other").is_err());
+
+        let run = InvocationId::from_bytes(derive::workflow_run(None, "S", "k"));
+        let mut row = invocation::Invocation {
+            status: Status::Suspended.into(),
+            ..Default::default()
+        };
+        view.write(invocation::key(&run), Some(row.encode_to_vec().into()));
+        assert_eq!(holder(&view, &address).unwrap(), Some(run));
+        row.status = Status::Completed.into();
+        view.write(invocation::key(&run), Some(row.encode_to_vec().into()));
+        assert_eq!(holder(&view, &address).unwrap(), None);
+
+        let lock = Lock {
+            holder: InvocationId::from_bytes([7; 24]),
+            ..Lock::default()
+        };
+        view.write(inbox::lock_key(&address), Some(lock.encode_to_vec().into()));
+        let held = Current::read(&view, &address).unwrap();
+        let refusal = held.is_free(&address).unwrap_err().to_string();
+        assert!(
+            refusal.contains(&invocations::text(lock.holder)),
+            "{refusal}"
+        );
+    }
 }

@@ -116,6 +116,7 @@ pub struct Handler {
 
 /// What a service is. Manifests write it in capitals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ServiceKind {
     /// No key, no state.
     #[serde(alias = "SERVICE")]
@@ -161,6 +162,7 @@ pub enum HandlerKind {
 
 /// What happens when a retry policy has no attempts left. Manifests write it in capitals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum OnMaxAttempts {
     /// The invocation waits for an operator.
     #[serde(alias = "PAUSE")]

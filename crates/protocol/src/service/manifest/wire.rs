@@ -27,6 +27,7 @@ pub struct Manifest {
 ///
 /// Manifests write it in capitals, the admin API as it is named here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ProtocolMode {
     /// It stays open and carries completions as they happen.
     #[serde(alias = "BIDI_STREAM")]
@@ -40,6 +41,7 @@ pub enum ProtocolMode {
 ///
 /// Manifests write it in small letters, the admin API as it is named here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum LambdaCompression {
     /// Zstandard.
     #[serde(alias = "zstd")]
