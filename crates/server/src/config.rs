@@ -72,6 +72,9 @@ settings! {
     invocation_bytes_max: u64 = 128 << 20, bytes, "a size, such as 128MiB";
     /// The largest request body that is accepted. Default 32MiB.
     request_bytes_max: usize = 32 << 20, bytes_usize, "a size of at least 1, such as 32MiB or 500kB";
+    /// Memory for the bodies of requests that are being received; one that finds no room is refused
+    /// with 429. Default: an eighth of what the machine or the container has, at least 64MiB.
+    receiving_bytes_max: usize = receiving_share(), bytes_usize, "a size of at least 1, such as 256MiB";
     /// Memory for the caches of the tables. Default: an eighth of what the machine or the
     /// container has, at least 8MiB and at most 256MiB.
     cache_bytes: u64 = cache_share(), bytes, "a size, such as 64MiB";
@@ -383,6 +386,12 @@ fn half_the_cpus() -> usize {
 
 fn cache_share() -> u64 {
     (memory() / 8).clamp(8 << 20, 256 << 20)
+}
+
+fn receiving_share() -> usize {
+    usize::try_from(memory() / 8)
+        .unwrap_or(usize::MAX)
+        .max(64 << 20)
 }
 
 fn attempts_share() -> u64 {

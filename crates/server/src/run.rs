@@ -7,7 +7,7 @@
 
 use crate::admin::{self, Admin};
 use crate::config::Config;
-use crate::ingress::{self, Ingress, IngressSettings};
+use crate::ingress::{self, Budget, Ingress, IngressSettings};
 use crate::transport::HttpTransport;
 use latchwork_protocol::service::identity::Signer;
 use latchwork_runtime::{Clock, Fatal, Node, NodeOptions, OpenError, SystemClock};
@@ -135,6 +135,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     let ingress = Ingress {
         handle: node.handle(),
         clock: clock.clone(),
+        receiving: Budget::new(config.receiving_bytes_max),
         settings: IngressSettings {
             body_bytes_max: config.request_bytes_max,
             drain_limit: config.shutdown_grace + FAREWELL,

@@ -77,7 +77,7 @@ pub(super) async fn lookup(app: &Ingress, body: Incoming) -> Result<Reply, Refus
 /// What a body names.
 pub(super) async fn read(app: &Ingress, body: Incoming) -> Result<Wanted, Refusal> {
     let limit = app.settings.body_bytes_max.min(BODY_BYTES_MAX);
-    let body = body::read(body, limit).await?;
+    let body = body::read(body, limit, &app.receiving).await?;
     let target: TargetBody = serde_json::from_slice(&body).map_err(Refusal::TargetBody)?;
     target.try_into()
 }

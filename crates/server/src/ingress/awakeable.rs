@@ -18,14 +18,14 @@ const REJECTED: u32 = 500;
 /// Completes an awakeable with the body.
 pub(super) async fn resolve(app: &Ingress, id: &str, body: Incoming) -> Result<Reply, Refusal> {
     let awakeable = parse_awakeable(id)?;
-    let body = body::read(body, app.settings.body_bytes_max).await?;
+    let body = body::read(body, app.settings.body_bytes_max, &app.receiving).await?;
     complete(app, awakeable, Answer::Value(body)).await
 }
 
 /// Fails an awakeable with the body as message.
 pub(super) async fn reject(app: &Ingress, id: &str, body: Incoming) -> Result<Reply, Refusal> {
     let awakeable = parse_awakeable(id)?;
-    let body = body::read(body, app.settings.body_bytes_max).await?;
+    let body = body::read(body, app.settings.body_bytes_max, &app.receiving).await?;
     let message = String::from_utf8_lossy(&body);
     complete(
         app,

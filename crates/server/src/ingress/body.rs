@@ -1,12 +1,66 @@
-//! Bodies of requests: read whole, under a limit.
+//! Bodies of requests: read whole, under a limit for each and a budget for all.
 
 use crate::error::Refusal;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes of bodies that may be on their way in at a time.
+///
+/// One that finds no room is refused rather than kept waiting: bodies that wait for each
+/// other's room, each holding a part of it, would wait for ever.
+#[derive(Debug)]
+pub struct Budget {
+    left: AtomicUsize,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self {
+            left: AtomicUsize::new(bytes),
+        }
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), Refusal> {
+        let taken = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            });
+        taken.map(drop).map_err(|_| Refusal::Overloaded)
+    }
+}
+
+/// What one body has taken of the budget; given back when it is dropped.
+struct Share<'a> {
+    budget: &'a Budget,
+    bytes: usize,
+}
+
+impl Share<'_> {
+    /// Makes it at least so many bytes.
+    fn grow_to(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let more = bytes.saturating_sub(self.bytes);
+        self.budget.take(more)?;
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.budget.left.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
 
 /// The whole body; one that came in one piece is not copied.
-pub(super) async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+pub(super) async fn read(
+    mut body: Incoming,
+    limit: usize,
+    budget: &Budget,
+) -> Result<Bytes, Refusal> {
     let too_large = || Refusal::TooLarge { limit };
     if body.is_end_stream() {
         return Ok(Bytes::new());
@@ -15,6 +69,8 @@ pub(super) async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Refu
     if announced > limit {
         return Err(too_large());
     }
+    let mut share = Share { budget, bytes: 0 };
+    share.grow_to(announced)?;
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -22,15 +78,17 @@ pub(super) async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Refu
             // Trailers are nobody's input.
             continue;
         };
-        if first.len().max(whole.len()) + data.len() > limit {
+        let bytes = first.len().max(whole.len()) + data.len();
+        if bytes > limit {
             return Err(too_large());
         }
+        share.grow_to(bytes)?;
         if first.is_empty() {
             first = data;
             continue;
         }
         if whole.is_empty() {
-            whole.reserve(announced.max(first.len() + data.len()));
+            whole.reserve(announced.max(bytes));
             whole.extend_from_slice(&first);
         }
         whole.extend_from_slice(&data);
@@ -40,4 +98,29 @@ pub(super) async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Refu
     } else {
         whole.freeze()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_is_gone_gives_its_room_back() {
+        let budget = Budget::new(10);
+        let mut one = Share {
+            budget: &budget,
+            bytes: 0,
+        };
+        one.grow_to(4).unwrap();
+        one.grow_to(8).unwrap();
+        let mut two = Share {
+            budget: &budget,
+            bytes: 0,
+        };
+        assert!(matches!(two.grow_to(3), Err(Refusal::Overloaded)));
+        drop(one);
+        two.grow_to(3).unwrap();
+        drop(two);
+        assert_eq!(budget.left.load(Ordering::Relaxed), 10);
+    }
 }

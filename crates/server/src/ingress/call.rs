@@ -32,7 +32,7 @@ pub(super) async fn call(
 ) -> Result<Reply, Refusal> {
     let settings = check(app, registry, &target, &request, verbs)?;
     let (head, body) = request.into_parts();
-    let body = body::read(body, app.settings.body_bytes_max).await?;
+    let body = body::read(body, app.settings.body_bytes_max, &app.receiving).await?;
     let invoke = invoke(app, &settings, target, &head, body)?;
     if invoke.execution_time.is_some() {
         return Err(Refusal::DelayedCall);
@@ -58,7 +58,7 @@ pub(super) async fn send(
 ) -> Result<Reply, Refusal> {
     let settings = check(app, registry, &target, &request, verbs)?;
     let (head, body) = request.into_parts();
-    let body = body::read(body, app.settings.body_bytes_max).await?;
+    let body = body::read(body, app.settings.body_bytes_max, &app.receiving).await?;
     let invoke = invoke(app, &settings, target, &head, body)?;
     let accepted = accept(app, invoke).await?;
     let invocation_id = text(accepted.id);

@@ -21,6 +21,7 @@ mod listen;
 mod query;
 mod reply;
 
+pub use body::Budget;
 pub use listen::serve;
 
 use crate::error::Refusal;
@@ -44,6 +45,8 @@ pub struct Ingress {
     pub clock: Arc<dyn Clock>,
     /// Limits.
     pub settings: IngressSettings,
+    /// Room for the bodies that are being received.
+    pub receiving: Budget,
 }
 
 /// Limits of the ingress.

@@ -404,7 +404,17 @@ fn paused(facts: &Facts, world: &World<'_>) -> Said {
             "Raise invocation_bytes_max and resume it, or kill it.",
         ),
     };
-    let failure_text = row.last_failure.as_ref().map_or_else(String::new, failed);
+    let failure_text = match row.last_failure.as_ref() {
+        Some(AttemptFailure {
+            mismatch: Some(mismatch),
+            ..
+        }) => format!(
+            " Its journal has {}; the handler did {}.",
+            mismatch.expected, mismatch.found
+        ),
+        Some(failure) => failed(failure),
+        None => String::new(),
+    };
     Said {
         status: "paused",
         reason,
@@ -435,6 +445,8 @@ fn failure(failure: Option<&AttemptFailure>) -> Value {
         json!({
             "code": failure.code, "message": failure.message,
             "command_index": failure.command_index, "command_name": failure.command_name,
+            "expected": failure.mismatch.as_ref().map(|it| &it.expected),
+            "found": failure.mismatch.as_ref().map(|it| &it.found),
         })
     })
 }
