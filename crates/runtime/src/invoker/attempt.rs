@@ -296,6 +296,7 @@ impl Conversation<'_> {
         send.send(opening, self.closed)?;
         self.active = Instant::now();
         let mut headed = false;
+        let mut heard = 0;
         let mut timeout = pin!(tokio::time::sleep_until(
             self.active + if self.closed { abort } else { inactivity }
         ));
@@ -312,11 +313,18 @@ impl Conversation<'_> {
                 }
                 read = hear(&mut *receive, &mut headed, &mut self.session) => {
                     let read = match read {
-                        Ok(Read::Head(head)) => self.check(&head),
+                        Ok(Read::Head(head)) => {
+                            self.active = Instant::now();
+                            self.check(&head)
+                        }
                         Ok(Read::Data(open)) => Ok(open),
                         Err(broken) => Err(broken),
                     };
-                    self.active = Instant::now();
+                    // Bytes that complete no message say nothing.
+                    if heard != self.session.messages() {
+                        heard = self.session.messages();
+                        self.active = Instant::now();
+                    }
                     match read {
                         Ok(open) => {
                             if let Some(ended) = self.session.take_end() {

@@ -71,6 +71,8 @@ pub(super) struct Session {
     entries: Vec<Entry>,
     /// Something of it is answered, or acted on: it must not wait for the end.
     urgent: bool,
+    /// Messages that were received.
+    messages: u64,
     /// Bytes of all entries that were received.
     recorded_bytes: u64,
     progressed: bool,
@@ -96,6 +98,7 @@ impl Session {
             answered: HashSet::new(),
             entries: Vec::new(),
             urgent: false,
+            messages: 0,
             recorded_bytes: 0,
             progressed: false,
             has_output: start.row.output_index.is_some(),
@@ -172,7 +175,10 @@ impl Session {
         while !self.ended {
             let next = self.decoder.next();
             match next.map_err(|error| Violation(error.to_string()))? {
-                Some(frame) => self.frame(frame)?,
+                Some(frame) => {
+                    self.messages += 1;
+                    self.frame(frame)?;
+                }
                 None => break,
             }
         }
@@ -211,6 +217,11 @@ impl Session {
     /// Whether something was received and not yet handed over.
     pub(super) fn has_entries(&self) -> bool {
         !self.entries.is_empty()
+    }
+
+    /// How many messages were received in this attempt.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages
     }
 
     /// Bytes of all entries that were received in this attempt.
