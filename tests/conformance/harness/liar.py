@@ -61,6 +61,8 @@ class Attempt:
         self.closed: str | None = None
         """How the request ended: "empty data", "data", "trailers", "reset N", "lost"."""
         self.closed_at = 0.0
+        self.torn = False
+        """Whether the server has reset the stream, also after the end of the request."""
         self.start: wire.Frame | None = None
         self.journal: list[wire.Frame] = []
         self.number = 0
@@ -86,6 +88,7 @@ class Attempt:
 
     def ended(self, how: str):
         with self.change:
+            self.torn = self.torn or how.startswith(("reset", "lost"))
             if self.closed is None:
                 self.closed, self.closed_at = how, time.monotonic()
             self.change.notify_all()
@@ -154,6 +157,12 @@ class Attempt:
         self._until(lambda: self.closed is not None, "the end of the request", limit)
         return self.closed
 
+    def wait_reset(self):
+        """Read nothing more, and wait until the server breaks the stream or the connection off."""
+        with self.change:
+            assert self.change.wait_for(lambda: self.torn, LIMIT), \
+                f"attempt {self.number}: still not broken off after {LIMIT} s"
+
     def kinds(self) -> list[int]:
         """Types of the replayed journal."""
         return [f.kind for f in self.journal]
@@ -193,9 +202,22 @@ class Attempt:
         """Reset the stream, or, over HTTP/1.1, drop the connection."""
         self._transport.reset(code)
 
+    def go_away(self):
+        """HTTP/2: announce that this connection takes no more streams; this one goes on."""
+        self._transport.go_away()
+
     def hang_up(self):
         """Close the whole connection."""
         self._transport.hang_up()
+
+    def send_headers(self, headers: dict[str, str]):
+        """Write response headers as they are given, whatever HTTP/2 says of them."""
+        self.answered = True
+        self._transport.raw_headers(headers)
+
+    def send_on_connection(self, raw: bytes):
+        """Write bytes on the bare connection, past all framing."""
+        self._transport.unframed(raw)
 
     def send_after_reset(self, *messages: bytes):
         """Write on a stream that is closed already, past all that HTTP/2 allows."""
@@ -277,8 +299,8 @@ class Liar:
     """A listening endpoint. One serves any number of servers."""
 
     def __init__(self, max_version: int = 6, min_version: int = 5, mode: str = "BIDI_STREAM",
-                 http1: bool = False, base: str = ""):
-        self.http1, self.base, self.mode = http1, base, mode
+                 http1: bool = False, base: str = "", streams: int = 100):
+        self.http1, self.base, self.mode, self.streams = http1, base, mode, streams
         self.min_version, self.max_version = min_version, max_version
         self.services: dict[str, Service] = {}
         self.discovery_type = "application/vnd.restate.endpointmanifest.v4+json"
@@ -397,6 +419,9 @@ class _Http2:
         self.liar, self.sock = liar, sock
         self.machine = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+        # before the connection begins: what is set later is in force later
+        self.machine.local_settings = h2.settings.Settings(client=False, initial_values={
+            h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: liar.streams})
         self.free = threading.Condition()
         self.streams: dict[int, _Stream] = {}
 
@@ -513,14 +538,32 @@ class _Stream:
     def reset(self, code: int):
         self._locked(lambda m: m.reset_stream(self.id, code))
 
+    def go_away(self):
+        self.unframed(hyperframe.frame.GoAwayFrame(0, self.id, NO_ERROR).serialize())
+
     def hang_up(self):
         _drop(self.connection.sock)
 
     def raw_data(self, data: bytes):
-        frame = hyperframe.frame.DataFrame(self.id, data)
+        self.unframed(hyperframe.frame.DataFrame(self.id, data).serialize())
+
+    def raw_headers(self, headers: dict[str, str]):
+        def act(machine: h2.connection.H2Connection):
+            # the state of the stream as after real headers, the bytes from the given ones
+            machine.send_headers(self.id, [(":status", "200")])
+            machine.data_to_send()
+            block = machine.encoder.encode(headers.items())
+            frames = [hyperframe.frame.HeadersFrame(self.id, block[:16384])]
+            frames += [hyperframe.frame.ContinuationFrame(self.id, block[at:at + 16384])
+                       for at in range(16384, len(block), 16384)]
+            frames[-1].flags.add("END_HEADERS")
+            self.connection.sock.sendall(b"".join(f.serialize() for f in frames))
+        self._locked(act)
+
+    def unframed(self, raw: bytes):
         try:
             with self.connection.free:
-                self.connection.sock.sendall(frame.serialize())
+                self.connection.sock.sendall(raw)
         except OSError as e:
             raise Gone(str(e)) from e
 
@@ -609,5 +652,5 @@ class _Http1:
     def hang_up(self):
         _drop(self.sock)
 
-    def raw_data(self, data: bytes):
-        self.data(data)
+    def unframed(self, raw: bytes):
+        self._put(raw)

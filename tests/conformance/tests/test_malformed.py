@@ -6,6 +6,7 @@ Then, unless the row says that the lie is to be accepted, the attempt fails and 
 retried, the second attempt is honest, and its replay shows exactly what was allowed to
 be stored: the commands before the lie, and nothing of the lie or after it.
 """
+import random
 import time
 from dataclasses import dataclass, field
 
@@ -26,6 +27,14 @@ def garbled(frame: bytes) -> bytes:
     """The same message with a body that is no protobuf: a field that announces more than there is."""
     body = b"\x5a\x7f\x01"
     return frame[:4] + len(body).to_bytes(4, "big") + body
+
+
+def nest(depth: int) -> bytes:
+    """A future of this depth; only the innermost waits for something."""
+    body = wire.future(ALL, signals=[17])
+    for _ in range(depth):
+        body = wire.future(ALL, children=[body])
+    return body
 
 
 @dataclass
@@ -65,6 +74,8 @@ OBJECT, WORKFLOW = "VIRTUAL_OBJECT", "WORKFLOW"
 STOPS = "the partition or the process stops"
 STORES = "stored"
 HANGS = "the invocation is never run again"
+STORED_UNREAD = {OUTPUT}
+"""Commands whose body the peer does not read before it stores it."""
 
 RUN1 = run(1, "one")
 CALL_SELF = wire.call("Echo", "echo", b'"x"', 1, 2)
@@ -106,7 +117,7 @@ LIES = [
     Lie("proposal_for_a_sleep", [sleep(1, 2 ** 50), propose(1, b"x")], [SLEEP], peer=STORES),
     Lie("proposal_before_its_run", [propose(1, b"x"), RUN1], peer=STORES),
     Lie("proposal_without_run_v7", [propose(1, b"x", wire.ACK)], version=7, peer=STORES),
-    Lie("proposal_without_outcome", [RUN1, message(wire.PROPOSE, num(1, 1))], [RUN], peer=STOPS),
+    Lie("proposal_without_outcome", [RUN1, message(wire.PROPOSE, num(1, 1))], [RUN]),
     # second proposal for one run: the first is kept
     Lie("second_proposal", [RUN1, propose(1, b"first"), propose(1, b"second")],
         [RUN, done_type(RUN)], peer=STORES),
@@ -119,6 +130,7 @@ LIES = [
     Lie("suspension_on_nothing_nested_v7", [RUN1, suspension_on(wire.future(
         ALL, children=[wire.future(ALL), wire.future(children=[wire.future()])]))],
         [RUN], version=7, last_message=True),
+    Lie("suspension_nested_too_deep_v7", [RUN1, suspension_on(nest(5000))], [RUN], version=7, last_message=True),
     Lie("suspension_in_the_layout_of_v7", [RUN1, suspension(7, [1])], [RUN], last_message=True),
     # suspension on an id nobody owns
     Lie("suspension_on_an_unknown_id", [suspension(6, [7])], last_message=True, peer=HANGS),
@@ -165,27 +177,27 @@ LIES = [
     }.items()),
     *(Lie(name, [RUN1, says], [RUN], peer=peer) for name, says, peer in [
         ("signal_without_identity", message(
-            wire.SIGNAL_TO, text(1, "inv_10BnVMHtxjjO0HyUJWli0aN6NpK3xqX1zy"), nested(4)), STOPS),
+            wire.SIGNAL_TO, text(1, "inv_10BnVMHtxjjO0HyUJWli0aN6NpK3xqX1zy"), nested(4)), ""),
         ("signal_without_result", message(
-            wire.SIGNAL_TO, text(1, "inv_10BnVMHtxjjO0HyUJWli0aN6NpK3xqX1zy"), num(2, 17)), STOPS),
+            wire.SIGNAL_TO, text(1, "inv_10BnVMHtxjjO0HyUJWli0aN6NpK3xqX1zy"), num(2, 17)), ""),
         ("awakeable_without_result", message(
-            wire.COMPLETE_AWAKEABLE, text(1, "sign_1AAECAwQFBgcICQoLDA0ODxAREhMUFRYXAAAAEQ")), STOPS),
+            wire.COMPLETE_AWAKEABLE, text(1, "sign_1AAECAwQFBgcICQoLDA0ODxAREhMUFRYXAAAAEQ")), ""),
         ("attach_to_nothing", message(wire.ATTACH, num(11, 2)), STOPS),
         ("output_of_nothing", message(wire.GET_OUTPUT, num(11, 2)), STOPS),
     ]),
-    Lie("state_key_is_not_text", [RUN1, wire.get_state(2, b"\xff\xfe")], [RUN], ty=OBJECT),
-    Lie("state_key_to_set_is_not_text", [RUN1, wire.set_state(b"\xff\xfe", 1)], [RUN], ty=OBJECT),
+    Lie("state_key_is_not_text", [RUN1, wire.get_state(2, b"\xff\xfe")], [RUN], ty=OBJECT, peer=HANGS),
+    Lie("state_key_to_set_is_not_text", [RUN1, wire.set_state(b"\xff\xfe", 1)], [RUN], ty=OBJECT, peer=HANGS),
     Lie("state_without_a_value", [RUN1, message(SET_STATE, text(1, "k"))], [RUN], ty=OBJECT, peer=STOPS),
     Lie("promise_without_a_completion", [RUN1, message(wire.COMPLETE_PROMISE, text(1, "p"), num(11, 2))], [RUN],
         ty=WORKFLOW, peer=STOPS),
     # bodies that are no protobuf
-    Lie("garbled_run", [RUN1, garbled(run(2))], [RUN], peer=STOPS),
-    Lie("garbled_call", [garbled(CALL_SELF)], peer=STOPS),
-    Lie("garbled_output", [garbled(output(1))], peer=STOPS),
+    *(Lie(f"garbled_command_{kind:04x}", [RUN1, garbled(message(kind))], [RUN], ty=WORKFLOW,
+          peer=STOPS if kind in STORED_UNREAD else "")
+      for kind in range(INPUT, wire.COMPLETE_AWAKEABLE + 1) if kind != 0x040F),
     Lie("garbled_proposal", [RUN1, garbled(propose(1, b"x"))], [RUN]),
     Lie("garbled_suspension", [garbled(suspension(6, [1]))], last_message=True),
     Lie("garbled_error", [garbled(wire.error("x"))], last_message=True),
-    Lie("name_is_not_text", [RUN1, message(RUN, num(11, 2), text(12, b"\xff"))], [RUN], peer=STOPS),
+    Lie("name_is_not_text", [RUN1, message(RUN, num(11, 2), text(12, b"\xff"))], [RUN]),
     Lie("command_of_a_later_version", [RUN1, message(0x0200, num(1, 1), text(2, "k"))], [RUN]),
 ]
 
@@ -204,6 +216,7 @@ def test_lie_fails_the_attempt_and_leaves_nothing(lied_to, liars, lie):
     assert ordinary_call_works(lied_to)
 
 
+@pytest.mark.peer_fails(STORES)
 def test_first_of_two_proposals_is_the_one_kept(lied_to, liars):
     def twice(a: Attempt):
         a.replay()
@@ -215,10 +228,6 @@ def test_first_of_two_proposals_is_the_one_kept(lied_to, liars):
         a.done(output([k.decode() for k in kept]), end())
 
     assert liars().play(lied_to, twice, tells).result() == ['"first"']
-
-
-test_first_of_two_proposals_is_the_one_kept = pytest.mark.peer_fails(STORES)(
-    test_first_of_two_proposals_is_the_one_kept)
 
 
 @pytest.mark.peer_fails(STORES)
@@ -368,6 +377,239 @@ def test_messages_in_small_pieces_are_no_lie(lied_to, liars, cut):
     inv = liars().play(lied_to, dribbles)
     assert inv.result() == "pieces"
     assert len(inv.attempts) == 1
+
+
+# -- numbers at the edge: no lies, but they must do no harm ------------------------------
+
+MOST = 2 ** 64 - 1
+
+
+@pytest.mark.parametrize("until", [2 ** 63 - 1, 2 ** 63, MOST], ids=hex)
+@pytest.mark.parametrize("what", ["sleep", "send"])
+def test_time_in_the_farthest_future(lied_to, liars, what, until):
+    def far(a: Attempt):
+        a.replay()
+        if what == "sleep":
+            a.done(sleep(1, until), run(2), propose(2, b"x"), suspension(6, [1], [1]))
+        else:
+            a.send(wire.send("Echo", "echo", b'"x"', 1, at_ms=until))
+            a.expect(wire.CALL_ID)
+            a.done(output("honest"), end())
+
+    inv = liars().play(lied_to, far, honest)
+    if what == "sleep":
+        inv.wait_status("suspended")
+        assert lied_to.admin.inv("cancel", inv.id).status_code in (200, 202)
+    assert inv.result() == "honest"
+    assert ordinary_call_works(lied_to)
+
+
+@pytest.mark.parametrize("delay", [2 ** 32, 2 ** 63, MOST], ids=hex)
+def test_retry_in_the_farthest_future(lied_to, liars, delay):
+    def later(a: Attempt):
+        a.replay()
+        a.done(wire.error("much later", delay=delay))
+
+    inv = liars().play(lied_to, later, honest)
+    inv.finished(1)
+    inv.wait_status("backing-off")
+    assert ordinary_call_works(lied_to)
+    assert lied_to.admin.inv("kill", inv.id).status_code == 200
+    assert inv.raw().json()["message"] == "killed"
+    assert len(inv.attempts) == 1, "the delay is not cut short"
+
+
+@pytest.mark.parametrize("code", [0, 99, 200, 204, 304, 600, 999, 1000, 65536, 2 ** 32 - 1])
+@pytest.mark.parametrize("how", ["terminal", "behaviour"])
+def test_odd_code_of_a_failure_still_reaches_the_caller(lied_to, liars, code, how):
+    def fails(a: Attempt):
+        a.replay()
+        if how == "terminal":
+            a.done(wire.output_failure(code, "odd"), end())
+        else:
+            a.done(wire.error("odd", code=code, behavior=2))
+
+    inv = liars(max_version=7).play(lied_to, fails)
+    inv.finished(1)
+    r = inv.raw()
+    assert 200 <= r.status_code <= 999
+    # some of the codes are statuses that have no body
+    assert r.status_code in (204, 304) or "odd" in r.text
+    assert ordinary_call_works(lied_to)
+
+
+def test_unknown_behaviour_of_an_error_is_a_retry(lied_to, liars):
+    def odd(a: Attempt):
+        a.replay()
+        a.done(wire.error("odd", behavior=77))
+
+    assert liars(max_version=7).play(lied_to, odd, honest).result() == "honest"
+
+
+@pytest.mark.parametrize("field", [2, 3, 5], ids=["message", "stacktrace", "command_name"])
+def test_error_with_a_long_text(lied_to, liars, field):
+    def long(a: Attempt):
+        a.replay()
+        a.done(message(wire.ERROR, num(1, 500), text(field, "long \0 \u2603 " * 200_000)))
+
+    assert liars().play(lied_to, long, honest).result() == "honest"
+    assert ordinary_call_works(lied_to)
+
+
+def test_identity_numbers_at_the_edge(lied_to, liars):
+    """The largest completion id and signal index."""
+    top = 2 ** 32 - 1
+
+    def edge(a: Attempt):
+        a.replay()
+        a.send(run(top), propose(top, b"x"))
+        assert a.expect(done_type(RUN)).get(1) == top
+        a.done(sleep(top - 1, PAST), suspension(6, [top - 1], [top, 1]))
+
+    assert liars().play(lied_to, edge, honest).result() == "honest"
+
+
+# -- lies below the messages: HTTP/2 and HTTP/1.1 ------------------------------------------
+
+def h2_frame(kind: int, flags: int, stream: int, body: bytes, size: int | None = None) -> bytes:
+    return (len(body) if size is None else size).to_bytes(3, "big") + bytes([kind, flags]) + \
+        stream.to_bytes(4, "big") + body
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["after_headers", "before_headers"])
+@pytest.mark.parametrize("raw", [
+    pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", id="http1"),
+    pytest.param(h2_frame(0, 0, 0, b"data"), id="data_on_stream_0"),
+    pytest.param(h2_frame(0, 0, 1 << 20, b"data"), id="data_on_an_unknown_stream"),
+    pytest.param(h2_frame(1, 4, 2, b"\x88"), id="headers_on_a_stream_of_the_wrong_side"),
+    pytest.param(h2_frame(0, 0, 1, b"", size=0xFFFFFF), id="frame_too_large"),
+    pytest.param(h2_frame(8, 0, 0, b"\0\0\0\0"), id="window_update_of_0"),
+    pytest.param(h2_frame(8, 0, 0, b"\x7f\xff\xff\xff") * 2, id="window_overflow"),
+    pytest.param(h2_frame(4, 0, 0, b"\0\4\xff\xff\xff\xff"), id="settings_window_too_large"),
+    pytest.param(h2_frame(7, 0, 0, b"\0\0\0\0\0\0\0\0"), id="goaway_at_once"),
+    pytest.param(h2_frame(1, 4, 1, b"\xff" * 40), id="headers_that_do_not_decode"),
+    pytest.param(h2_frame(99, 0, 0, b"?"), id="unknown_frame_type_is_no_lie")])
+def test_rubbish_on_a_http2_connection(lied_to, liars, raw, answered):
+    """The connection may go down, with all on it; the invocation goes on over another one."""
+    def rubbish(a: Attempt):
+        a.replay()
+        if answered:
+            a.answer()
+        a.send_on_connection(raw)
+        a.hang_up()
+
+    inv = liars().play(lied_to, rubbish, honest)
+    assert inv.result() == "honest"
+    assert ordinary_call_works(lied_to)
+
+
+@pytest.mark.parametrize("headers", [
+    {}, {":status": ""}, {":status": "abc"}, {":status": "99"}, {":status": "1000"}, {":status": "200", ":path": "/"},
+    {":status": "200", "content-type": "application/vnd.restate.invocation.v6", "x-long": "y" * 200_000}],
+    ids=["none", "empty_status", "status_abc", "status_99", "status_1000", "request_header", "very_long"])
+def test_response_headers_that_are_none(lied_to, liars, headers):
+    def odd(a: Attempt):
+        a.replay()
+        a.send_headers(headers)
+        a.send(output("lie"), end())
+        a.wait_closed()
+        if not a.broken:
+            a.end()
+
+    inv = liars().play(lied_to, odd, honest)
+    # a header that is merely long may be taken
+    assert inv.result() == ("lie" if len(headers) == 3 and len(inv.attempts) == 1 else "honest")
+    assert ordinary_call_works(lied_to)
+
+
+@pytest.mark.parametrize("raw", [
+    b"rubbish\r\n\r\n", b"HTTP/1.1 200\r\n", b"HTTP/1.1 abc OK\r\n\r\n", b"\0" * 4000, b"HTTP/9.9 200 OK\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\ncontent-type: {type}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+    b"HTTP/1.1 200 OK\r\ncontent-type: {type}\r\ntransfer-encoding: chunked\r\n\r\n8\r\n\0\3",
+    b"HTTP/1.1 200 OK\r\ncontent-type: {type}\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff0\r\n",
+    b"HTTP/1.1 200 OK\r\ncontent-type: {type}\r\ncontent-length: 99\r\n\r\n\0\3",
+    b"HTTP/1.1 200 OK\r\ncontent-type: {type}\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nabcd",
+    b"HTTP/1.1 200 OK\r\ncontent-type: {type}\r\ncontent-length: 0\r\n\r\n"],
+    ids=["rubbish", "half_a_head", "status_abc", "zeros", "other_version", "no_colon", "bad_chunk", "cut_chunk",
+         "huge_chunk", "cut_body", "two_lengths", "empty"])
+def test_rubbish_on_a_http1_connection(lied_to, liars, raw):
+    def rubbish(a: Attempt):
+        a.replay()
+        a.send_on_connection(raw.replace(b"{type}", a.headers["content-type"].encode()))
+        a.hang_up()
+
+    inv = liars(http1=True, mode="REQUEST_RESPONSE").play(lied_to, rubbish, honest)
+    assert inv.result() == "honest" and len(inv.attempts) == 2
+    assert ordinary_call_works(lied_to)
+
+
+@pytest.mark.parametrize("body", [
+    b"", b"not json", b"null", b"[]", b"{}", b'{"protocolMode": "SMOKE_SIGNALS"}', b"\xff\xfe", b"[" * 100_000,
+    b'{"protocolMode":"BIDI_STREAM","minProtocolVersion":5,"maxProtocolVersion":99999999999999999999,"services":[]}',
+    b'{"protocolMode":"BIDI_STREAM","minProtocolVersion":7,"maxProtocolVersion":5,"services":[]}',
+    b'{"protocolMode":"BIDI_STREAM","minProtocolVersion":90,"maxProtocolVersion":91,"services":[]}',
+    b'{"protocolMode":"BIDI_STREAM","minProtocolVersion":1,"maxProtocolVersion":4,"services":[]}',
+    b'{"protocolMode":"BIDI_STREAM","minProtocolVersion":5,"maxProtocolVersion":6,"services":[{}]}',
+    b'{"protocolMode":"BIDI_STREAM","minProtocolVersion":5,"maxProtocolVersion":6,"services":[{"name":"A/b",'
+    b'"ty":"SERVICE","handlers":[]}]}',
+    b'{"protocolMode":"BIDI_STREAM","minProtocolVersion":5,"maxProtocolVersion":6,"services":[{"name":"restate.x",'
+    b'"ty":"SERVICE","handlers":[]}]}',
+    b'{"protocolMode":"BIDI_STREAM","minProtocolVersion":5,"maxProtocolVersion":6,"services":[{"name":"A",'
+    b'"ty":"SERVICE","handlers":[{"name":"h","ty":"EXCLUSIVE"}]}]}',
+    b'{"protocolMode":"BIDI_STREAM","minProtocolVersion":5,"maxProtocolVersion":6,"services":[{"name":"A",'
+    b'"ty":"SERVICE","handlers":[{"name":"h","retryPolicyMaxAttempts":-1}]}]}',
+], ids=["empty", "no_json", "null", "list", "no_fields", "unknown_mode", "no_text", "deep", "huge_version",
+        "versions_crossed", "versions_too_new", "versions_too_old", "service_without_name", "bad_name",
+        "reserved_name", "wrong_kind", "negative"])
+def test_manifest_that_is_none_is_refused(lied_to, liars, body):
+    liar = liars()
+    liar.manifest = lambda: body
+    before = lied_to.listed()
+    r = lied_to.admin.register_raw(liar.url)
+    assert r.status_code >= 400 and r.json()["message"], "refused, with a reason"
+    assert lied_to.listed() == before
+    assert ordinary_call_works(lied_to)
+
+
+# -- many at once --------------------------------------------------------------------------
+
+def random_message(r: random.Random) -> bytes:
+    """Any type but the three last messages; a body of random fields, or of random bytes."""
+    kind = r.choice([r.randrange(4, 9), r.randrange(0x0400, 0x0418), r.randrange(0x8000, 0x8016),
+                     r.randrange(9, 0x10000), RUN, SLEEP, wire.PROPOSE])
+    if r.random() < 0.3:
+        return message(kind, r.randbytes(r.randrange(0, 40)), flags=r.choice([0, wire.ACK, 0xFFFF]))
+    some = [b""]
+    for _ in range(r.randrange(0, 6)):
+        number = r.choice([1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 14, 15, 16, 17, 99])
+        some.append(r.choice([
+            num(number, r.choice([0, 1, 2, 3, PAST, 2 ** 31, 2 ** 32, MOST])), text(number, r.randbytes(r.randrange(0, 9))),
+            value(number, b"v"), nested(number, num(1, 500), text(2, "why")), text(number, "Echo"), nested(number)]))
+    return message(kind, *some, flags=r.choice([0, 0, wire.ACK]))
+
+
+@pytest.mark.peer_fails(STOPS)
+@pytest.mark.parametrize("version", [5, 6, 7])
+def test_random_messages_do_no_harm(lied_to, liars, version):
+    def random_attempt(seed: int):
+        def script(a: Attempt):
+            r = random.Random(f"{version}.{seed}.{a.number}")
+            a.replay()
+            a.send(*(random_message(r) for _ in range(r.randrange(1, 12))))
+            a.end()
+        return script
+
+    liar = liars(max_version=version)
+    services = [liar.service(ty) for ty in ("SERVICE", OBJECT, WORKFLOW)]
+    for seed in range(30):
+        for s in services[:2]:
+            s.handler(f"h{seed}", random_attempt(seed), random_attempt(seed), honest)
+    services[2].handler("h0", random_attempt(99), random_attempt(99), honest)
+    lied_to.register(liar)
+    sent = [liar.send(lied_to, s, h, key=None if s.ty == "SERVICE" else h) for s in services for h in s.handlers]
+    assert [inv.result() for inv in sent] == ["honest"] * len(sent)
+    assert ordinary_call_works(lied_to)
 
 
 @pytest.mark.peer_fails(STOPS)

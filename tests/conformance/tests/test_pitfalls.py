@@ -12,7 +12,7 @@ Most are seen from the other end of the wire: an endpoint that records every fra
 | 5 reset after, end without a last message | test_reset_after_the_last_message_is_success; test_malformed.py::test_response_without_a_last_message_fails |
 | 6 prior knowledge | test_clear_text_is_http2_with_prior_knowledge, test_http1_endpoint_without_the_switch_is_explained |
 | 7 invoke as discovered | test_http1_endpoint_is_invoked_over_http1 |
-| 8 an endpoint that never answers | test_silent_endpoint_is_given_up |
+| 8 an endpoint that never answers | test_silent_endpoint_is_given_up, test_endpoint_that_lets_nothing_in_is_given_up |
 | 9 raw bytes and wrapped values | test_results_of_runs_and_parameters_are_wrapped |
 | 10 empty values | test_empty_values_are_present |
 | 11 fields of Call and OneWayCall | test_child_gets_what_the_command_says |
@@ -73,6 +73,8 @@ from harness.wire import (
 PAST = 1  # ms since 1970: due at once
 FAR = 2 ** 50
 
+SENDS_ALL = pytest.mark.peer_fails("it sends fields of version 6 in version 5")
+versions_5_marked = pytest.mark.parametrize("version", [pytest.param(5, marks=SENDS_ALL), 6, 7])
 versions = pytest.mark.parametrize("version", [5, 6, 7])
 
 
@@ -266,6 +268,97 @@ def test_http1_endpoint_is_invoked_over_http1(lied_to, liars, mode):
     assert all(not b.startswith(b"PRI") for b in liar.first_bytes)
 
 
+def test_response_that_does_not_end_delays_nobody(lied_to, liars):
+    """After the last message only the response's end is missing: nobody waits for it for long."""
+    def lingers(*last):
+        def script(a: Attempt):
+            a.replay()
+            a.send(*last)
+            a.wait_closed()
+        return script
+
+    inv = liars().play(lied_to, lingers(sleep(1, PAST), suspension(6, [1])), lingers(error("x")),
+                       lingers(output("done"), end()))
+    began = time.monotonic()
+    assert inv.result() == "done"
+    assert time.monotonic() - began < LIMIT
+
+
+def test_stream_that_never_ends_is_broken_off(lied_to, liars):
+    """So that an endpoint cannot keep streams for ever: after the last message they get some seconds."""
+    def lingers(a: Attempt):
+        a.replay()
+        a.send(output("done"), end())
+        a.wait_closed()
+        a.wait_reset()
+
+    inv = liars().play(lied_to, lingers)
+    assert inv.result() == "done"
+    inv.finished(1)
+
+
+def test_endpoint_that_lets_nothing_in_is_given_up(lied_to, liars):
+    """The journal is larger than the window and nothing of it is read: no request can be closed."""
+    def deaf(a: Attempt):
+        a.wait_reset()
+
+    inv = liars().play(lied_to, deaf, honest, arg="x" * 1_000_000, inactivityTimeout=150, abortTimeout=250)
+    assert inv.result() == "honest"
+
+
+def test_few_streams_on_a_connection_are_no_deadlock(lied_to, liars):
+    """Two streams at a time, and a chain of five calls that wait for each other."""
+    liar = liars(streams=2)
+    service = liar.service()
+
+    def calls(a: Attempt):
+        left = int(a.replay()[0].get(14, 1))
+        if left:
+            a.send(wire.call(service.name, "work", b"%d" % (left - 1), 1, 2))
+            a.notifications(2)
+        a.done(output(left), end())
+
+    service.handler("work", calls)
+    lied_to.register(liar)
+    assert liar.send(lied_to, service, arg=5).result() == 5
+    assert len(liar.attempts) == 6 and all(len(a) == 1 for a in liar.attempts.values())
+
+
+def test_goaway_lets_attempts_finish_and_others_come(lied_to, liars):
+    """What a proxy or a server does that is about to restart."""
+    liar = liars()
+    second_done = threading.Event()
+
+    def first(a: Attempt):
+        a.replay()
+        a.go_away()
+        assert second_done.wait(LIMIT)
+        a.done(run(1), output("first"), end())
+
+    service = liar.service().handler("work", first).handler("other", honest)
+    lied_to.register(liar)
+    inv = liar.send(lied_to, service)
+    inv.attempt(1)
+    assert liar.send(lied_to, service, "other").result() == "honest"
+    second_done.set()
+    assert inv.result() == "first" and len(inv.attempts) == 1
+
+
+def test_idle_connection_that_was_closed_costs_no_attempt(lied_to, liars):
+    def quits(a: Attempt):
+        a.replay()
+        a.done(output("quit"), end())
+        a.hang_up()
+
+    liar = liars()
+    service = liar.service().handler("work", quits)
+    lied_to.register(liar)
+    for _ in range(5):
+        inv = liar.send(lied_to, service)
+        assert inv.result() == "quit"
+        inv.finished(1)
+
+
 @pytest.mark.parametrize("answers", [True, False], ids=["after_its_headers", "before_its_headers"])
 def test_silent_endpoint_is_given_up(lied_to, liars, answers):
     def silent(a: Attempt):
@@ -399,6 +492,7 @@ def unknown_field(frame: bytes) -> bytes:
     return frame[:4] + len(body).to_bytes(4, "big") + body
 
 
+@pytest.mark.peer_fails("it writes calls anew, without what it does not know")
 @versions
 def test_stored_bytes_are_replayed_as_they_came(lied_to, liars, version):
     liar = liars(max_version=version)
@@ -432,7 +526,7 @@ def test_stored_bytes_are_replayed_as_they_came(lied_to, liars, version):
     assert got == [m[8:].hex() for m in said]
 
 
-@versions
+@versions_5_marked
 @pytest.mark.parametrize("ty", ["SERVICE", "VIRTUAL_OBJECT", "WORKFLOW"])
 def test_start_has_only_the_fields_of_its_version(lied_to, liars, version, ty):
     inv = liars(max_version=version).play(lied_to, fails, honest, ty=ty)
@@ -446,7 +540,7 @@ def test_start_has_only_the_fields_of_its_version(lied_to, liars, version, ty):
     assert (inv.attempts[0].start.get(6) is None) == (ty == "SERVICE")
 
 
-@versions
+@versions_5_marked
 def test_failure_metadata_by_version(lied_to, liars, version):
     """A version 5 SDK that meets metadata fails; it must not see those of a newer one's child."""
     newer = liars(max_version=6)
@@ -472,12 +566,9 @@ def test_failure_metadata_by_version(lied_to, liars, version):
     assert (3 in wire.fields(live.get(6))) == (version >= 6)
 
 
-@versions
-@pytest.mark.parametrize("flags", [0, wire.ACK], ids=["unflagged", "flagged"])
+@pytest.mark.parametrize("version, flags", [(5, 0), (6, 0), (7, 0), (7, wire.ACK)],
+                         ids=["5", "6", "7", "7_with_the_flag"])
 def test_answer_to_a_proposal_by_version(lied_to, liars, version, flags):
-    if flags and version < 7:
-        pytest.skip("the flag is not used before version 7")
-
     def proposes(a: Attempt):
         a.replay()
         a.send(run(1), run(2), propose(2, b"two", flags), propose(1, b"one", flags))
