@@ -552,7 +552,7 @@ class _Stream:
             # the state of the stream as after real headers, the bytes from the given ones
             machine.send_headers(self.id, [(":status", "200")])
             machine.data_to_send()
-            block = machine.encoder.encode(headers.items())
+            block = machine.encoder.encode(headers.items(), huffman=False)
             frames = [hyperframe.frame.HeadersFrame(self.id, block[:16384])]
             frames += [hyperframe.frame.ContinuationFrame(self.id, block[at:at + 16384])
                        for at in range(16384, len(block), 16384)]

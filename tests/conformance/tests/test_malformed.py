@@ -381,6 +381,12 @@ def test_messages_in_small_pieces_are_no_lie(lied_to, liars, cut):
 
 # -- numbers at the edge: no lies, but they must do no harm ------------------------------
 
+def introspection_works(server, inv: Invocation):
+    """Whatever is stored of it can be shown."""
+    for table in ("sys_invocation", "sys_journal"):
+        assert server.admin.query(f"SELECT * FROM {table} WHERE id = '{inv.id}'"), table
+
+
 MOST = 2 ** 64 - 1
 
 
@@ -399,6 +405,7 @@ def test_time_in_the_farthest_future(lied_to, liars, what, until):
     inv = liars().play(lied_to, far, honest)
     if what == "sleep":
         inv.wait_status("suspended")
+        introspection_works(lied_to, inv)
         assert lied_to.admin.inv("cancel", inv.id).status_code in (200, 202)
     assert inv.result() == "honest"
     assert ordinary_call_works(lied_to)
@@ -408,15 +415,60 @@ def test_time_in_the_farthest_future(lied_to, liars, what, until):
 def test_retry_in_the_farthest_future(lied_to, liars, delay):
     def later(a: Attempt):
         a.replay()
-        a.done(wire.error("much later", delay=delay))
+        a.done(wire.error("much later", code=2 ** 32 - 1, delay=delay))
 
     inv = liars().play(lied_to, later, honest)
     inv.finished(1)
     inv.wait_status("backing-off")
+    introspection_works(lied_to, inv)
     assert ordinary_call_works(lied_to)
     assert lied_to.admin.inv("kill", inv.id).status_code == 200
     assert inv.raw().json()["message"] == "killed"
     assert len(inv.attempts) == 1, "the delay is not cut short"
+
+
+def test_numbers_at_the_edge_survive_a_restart(lied_to, liars):
+    """Read again from the disk, timers included."""
+    def sleeps(a: Attempt):
+        a.replay()
+        a.done(sleep(1, MOST), sleep(2, 2 ** 63), wire.send("Echo", "echo", b'"x"', 3, at_ms=MOST), suspension(6, [1], [1]))
+
+    def later(a: Attempt):
+        a.replay()
+        a.done(wire.error("much later", delay=MOST))
+
+    liar = liars()
+    asleep, failing = liar.play(lied_to, sleeps, honest), liar.play(lied_to, later, later, honest)
+    asleep.wait_status("suspended")
+    failing.wait_status("backing-off")
+    lied_to.restart()
+    assert ordinary_call_works(lied_to)
+    assert lied_to.admin.inv("cancel", asleep.id).status_code in (200, 202)
+    assert asleep.result() == "honest"
+    assert lied_to.admin.inv("kill", failing.id).status_code == 200
+
+
+def test_hint_nested_too_deep_does_no_harm(lied_to, liars):
+    """Either way is fine: to pass over it, or to fail the attempt."""
+    def hints(a: Attempt):
+        a.replay()
+        a.send(message(wire.AWAITING_ON, text(1, nest(5000))))
+        a.done(output("accepted"), end())
+
+    assert liars(max_version=7).play(lied_to, hints, honest).result() in ("accepted", "honest")
+    assert ordinary_call_works(lied_to)
+
+
+def test_future_of_some_depth_is_fine(lied_to, liars):
+    """As deep as no handler nests; the cancellation still wakes it."""
+    def waits(a: Attempt):
+        a.replay()
+        a.done(sleep(1, 2 ** 50), suspension_on(wire.future(signals=[1], children=[nest(20)])))
+
+    inv = liars(max_version=7).play(lied_to, waits, honest)
+    inv.wait_status("suspended")
+    assert lied_to.admin.inv("cancel", inv.id).status_code in (200, 202)
+    assert inv.result() == "honest"
 
 
 @pytest.mark.parametrize("code", [0, 99, 200, 204, 304, 600, 999, 1000, 65536, 2 ** 32 - 1])
@@ -609,6 +661,8 @@ def test_random_messages_do_no_harm(lied_to, liars, version):
     lied_to.register(liar)
     sent = [liar.send(lied_to, s, h, key=None if s.ty == "SERVICE" else h) for s in services for h in s.handlers]
     assert [inv.result() for inv in sent] == ["honest"] * len(sent)
+    for inv in sent:
+        introspection_works(lied_to, inv)
     assert ordinary_call_works(lied_to)
 
 
