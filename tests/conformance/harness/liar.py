@@ -18,7 +18,10 @@ invocation with a terminal failure, so that nobody waits for the rest.
 Two transports: HTTP/2 with prior knowledge (`_Http2`), and just enough HTTP/1.1
 (`_Http1`). No SDK, no TLS.
 """
+import functools
+import itertools
 import json
+import os
 import socket
 import threading
 import time
@@ -45,6 +48,21 @@ POLICY = {"retryPolicyInitialInterval": 20, "retryPolicyMaxInterval": 60,
           "retryPolicyExponentiationFactor": 1.0, "retryPolicyMaxAttempts": 50}
 
 NO_ERROR, CANCEL = 0, 8
+
+
+_serial = itertools.count()
+
+
+@functools.cache
+def _port() -> int:
+    return free_port()
+
+
+def _address() -> tuple[str, int]:
+    """Another loopback address for each, with one port of this process: every test has a few
+    liars, and a port that has been used is not free again for a minute."""
+    n = next(_serial)
+    return f"127.{1 + os.getpid() % 250}.{n // 250 % 256}.{1 + n % 250}", _port()
 
 
 class Gone(Exception):
@@ -311,9 +329,9 @@ class Liar:
         self.problems: list[BaseException] = []
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}{base}"
-        self._listener = socket.create_server(("127.0.0.1", self.port))
+        address, port = _address()
+        self.url = f"http://{address}:{port}{base}"
+        self._listener = socket.create_server((address, port))
         threading.Thread(target=self._accept, daemon=True).start()
 
     # -- what a test calls ------------------------------------------------------------
