@@ -175,11 +175,11 @@ class Attempt:
         self._until(lambda: self.closed is not None, "the end of the request", limit)
         return self.closed
 
-    def wait_reset(self):
+    def wait_reset(self, limit: float = LIMIT, must: bool = True):
         """Read nothing more, and wait until the server breaks the stream or the connection off."""
         with self.change:
-            assert self.change.wait_for(lambda: self.torn, LIMIT), \
-                f"attempt {self.number}: still not broken off after {LIMIT} s"
+            torn = self.change.wait_for(lambda: self.torn, limit)
+        assert torn or not must, f"attempt {self.number}: still not broken off after {limit} s"
 
     def kinds(self) -> list[int]:
         """Types of the replayed journal."""
@@ -202,11 +202,15 @@ class Attempt:
             self.answer()
         self._transport.data(b"".join(messages))
 
-    def end(self):
-        """End the response."""
+    def inform(self, status: int, **headers: str):
+        """HTTP/2: send an informational response (1xx); the real one comes later."""
+        self._transport.head(status, headers)
+
+    def end(self, **trailers: str):
+        """End the response, over HTTP/2 perhaps with trailers."""
         if not self.answered:
             self.answer()
-        self._transport.finish()
+        self._transport.finish({k.replace("_", "-"): v for k, v in trailers.items()})
 
     def done(self, *messages: bytes):
         """What an SDK does last: say it, wait for the end of the request, end the response."""
@@ -550,8 +554,11 @@ class _Stream:
             except (OSError, h2.exceptions.ProtocolError) as e:
                 raise Gone(str(e)) from e
 
-    def finish(self):
-        self._locked(lambda m: m.end_stream(self.id))
+    def finish(self, trailers: dict[str, str]):
+        if trailers:
+            self._locked(lambda m: m.send_headers(self.id, list(trailers.items()), end_stream=True))
+        else:
+            self._locked(lambda m: m.end_stream(self.id))
 
     def reset(self, code: int):
         self._locked(lambda m: m.reset_stream(self.id, code))
@@ -661,7 +668,7 @@ class _Http1:
         if data:
             self._put(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
-    def finish(self):
+    def finish(self, _: dict[str, str]):
         self._put(b"0\r\n\r\n")
 
     def reset(self, _: int):

@@ -12,7 +12,7 @@ Most are seen from the other end of the wire: an endpoint that records every fra
 | 5 reset after, end without a last message | test_reset_after_the_last_message_is_success; test_malformed.py::test_response_without_a_last_message_fails |
 | 6 prior knowledge | test_clear_text_is_http2_with_prior_knowledge, test_http1_endpoint_without_the_switch_is_explained |
 | 7 invoke as discovered | test_http1_endpoint_is_invoked_over_http1 |
-| 8 an endpoint that never answers | test_silent_endpoint_is_given_up, test_endpoint_that_lets_nothing_in_is_given_up |
+| 8 an endpoint that never answers | test_silent_endpoint_is_given_up, test_endpoint_that_lets_nothing_in_is_given_up, test_endpoint_that_never_completes_a_message_is_given_up |
 | 9 raw bytes and wrapped values | test_results_of_runs_and_parameters_are_wrapped |
 | 10 empty values | test_empty_values_are_present |
 | 11 fields of Call and OneWayCall | test_child_gets_what_the_command_says |
@@ -302,6 +302,30 @@ def test_response_that_does_not_end_delays_nobody(lied_to, liars):
     assert time.monotonic() - began < LIMIT
 
 
+def test_informational_responses_are_passed_over(lied_to, liars):
+    def informs(a: Attempt):
+        a.replay()
+        a.inform(103, link="</x>")
+        a.inform(102)
+        a.done(output("informed"), end())
+
+    inv = liars().play(lied_to, informs)
+    assert inv.result() == "informed" and len(inv.attempts) == 1
+
+
+@pytest.mark.parametrize("last", [True, False], ids=["after_the_last_message", "instead_of_a_last_message"])
+def test_trailers_of_a_response_say_nothing(lied_to, liars, last):
+    def trails(a: Attempt):
+        a.replay()
+        a.send(run(1), *([output("done"), end()] if last else []))
+        if last:
+            a.wait_closed()
+        a.end(grpc_status="0")
+
+    inv = liars().play(lied_to, trails, honest)
+    assert inv.result() == ("done" if last else "honest")
+
+
 def test_stream_that_never_ends_is_broken_off(lied_to, liars):
     """So that an endpoint cannot keep streams for ever: after the last message they get some seconds."""
     def lingers(a: Attempt):
@@ -321,6 +345,25 @@ def test_endpoint_that_lets_nothing_in_is_given_up(lied_to, liars):
         a.wait_reset()
 
     inv = liars().play(lied_to, deaf, honest, arg="x" * 1_000_000, inactivityTimeout=150, abortTimeout=250)
+    assert inv.result() == "honest"
+
+
+@pytest.mark.parametrize("how", ["stops", "drips"])
+def test_endpoint_that_never_completes_a_message_is_given_up(lied_to, liars, how):
+    """Only messages count as activity: single bytes of one, now and then, are silence."""
+    def says_half(a: Attempt):
+        a.replay()
+        whole = run(1, "x" * 2000)
+        a.send(whole[:20])
+        for at in range(20, len(whole)):
+            if a.torn:
+                return
+            if how == "drips":
+                a.send(whole[at:at + 1])
+                a.wait_reset(0.04, must=False)
+        a.wait_reset()
+
+    inv = liars().play(lied_to, says_half, honest, inactivityTimeout=150, abortTimeout=250)
     assert inv.result() == "honest"
 
 
