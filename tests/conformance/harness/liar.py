@@ -351,7 +351,7 @@ class Liar:
         s = self.service(ty, **options).handler("work", *scripts, **(handler or {}))
         server.register(self, force=True)
         if key is None and ty != "SERVICE":
-            key = "k"
+            key = uuid.uuid4().hex[:8]
         return self.send(server, s, arg=arg, key=key)
 
     def send(self, server: Server, service: Service, handler: str = "work", arg=NOTHING,
