@@ -13,7 +13,7 @@ use std::process::ExitCode;
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  done
-  1  it failed, or the server refused it
+  1  it failed, the server refused it, or you answered no
   2  the command line or a setting is wrong
   3  there is no such invocation, deployment, service, key or path
   4  the server cannot be reached, or did not answer in time

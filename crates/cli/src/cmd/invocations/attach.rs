@@ -6,8 +6,17 @@ use crate::exit::{Exit, Failure};
 use latchwork_protocol::ingress::parse_delay;
 use std::time::Duration;
 
+const EXAMPLES: &str = "\
+Exit code 5 says that the invocation failed, 6 that it is not over.
+
+Examples:
+  latchwork invocations attach inv_1aBc
+  latchwork invocations attach inv_1aBc --wait 30s
+  latchwork invocations attach inv_1aBc --wait 0 && echo it is over";
+
 /// Wait for the result of an invocation, and print it as `call` does
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Attach {
     /// The invocation
     #[arg(value_parser = invocation_id)]

@@ -39,8 +39,8 @@ Examples:
 
 /// Ids that are sent in one request: few enough that progress can be seen.
 const BATCH: usize = 100;
-/// Ids that are read at once.
-const PAGE: usize = 20_000;
+/// Ids that are read at once: less than any sensible limit of rows that a server has.
+const PAGE: usize = 5_000;
 /// Rows of a breakdown, and kinds of refusals, that are shown.
 const SHOWN: usize = 10;
 

@@ -14,8 +14,17 @@ const COLUMNS: &str = "id, target, status, completion_result, completion_failure
                        completed_at, scheduled_start_at, next_retry_at, retry_count, last_failure, \
                        pinned_deployment_id, idempotency_key, invoked_by, invoked_by_id";
 
+const EXAMPLES: &str = "\
+Examples:
+  latchwork invocations list
+  latchwork invocations list --all --service Shop --newer-than 1h
+  latchwork invocations list --failed --handler order --limit 1000 --json
+  latchwork invocations list --status backing-off --error 'connection refused'
+  latchwork invocations list --where \"target LIKE 'Ledger/a%' AND retry_count > 3\"";
+
 /// List invocations, newest first; those that are over only if they are asked for
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct List {
     /// Also those that are completed
     #[arg(long)]

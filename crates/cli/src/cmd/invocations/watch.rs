@@ -13,7 +13,7 @@ use crate::http::ClientError;
 use crate::moment;
 use crate::print;
 use crate::statement::Conditions;
-use console::Term;
+use console::{Term, measure_text_width};
 use latchwork_protocol::ingress::parse_delay;
 use serde::Deserialize;
 use serde_json::json;
@@ -88,9 +88,11 @@ impl Watch {
             ..Seen::default()
         };
         let mut drawn = 0;
+        let mut is_lost = false;
         loop {
             match self.look(&admin, &mut seen) {
                 Ok(look) => {
+                    is_lost = false;
                     if draws {
                         let picture = picture(&look, admin.base(), &screen);
                         drawn = redraw(&screen, drawn, &picture)?;
@@ -109,8 +111,11 @@ impl Watch {
                 Err(Failure::Client(
                     error @ (ClientError::Unreachable { .. } | ClientError::TimedOut { .. }),
                 )) => {
-                    print::say(print::faint(format_args!("{error} Trying again.")));
-                    drawn = 0;
+                    // Said once, not each time.
+                    if !is_lost {
+                        print::say(print::faint(format_args!("{error} Trying again.")));
+                    }
+                    (is_lost, drawn) = (true, 0);
                 }
                 Err(error) => return Err(error),
             }
@@ -280,9 +285,30 @@ fn picture(look: &Look, base: &str, screen: &Term) -> String {
     format!("{head}\n{counts}\n{rows}")
 }
 
-/// Replaces what was drawn before; gives how many lines there are now.
+/// Replaces what was drawn before; gives how many lines of the screen there are now.
 fn redraw(screen: &Term, drawn: usize, picture: &str) -> Result<usize, Failure> {
     screen.clear_last_lines(drawn).map_err(Failure::Output)?;
     print::raw(picture.as_bytes())?;
-    Ok(picture.lines().count())
+    let (_, width) = screen.size();
+    Ok(lines_on_screen(picture, usize::from(width).max(1)))
+}
+
+/// A line that is wider than the screen takes several of its lines.
+fn lines_on_screen(text: &str, width: usize) -> usize {
+    let lines = text.lines();
+    lines
+        .map(|line| measure_text_width(line).div_ceil(width).max(1))
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_as_the_screen_breaks_them() {
+        assert_eq!(lines_on_screen("", 10), 0);
+        assert_eq!(lines_on_screen("a\n\nb\n", 10), 3);
+        assert_eq!(lines_on_screen("0123456789\n0123456789a\n", 10), 3);
+    }
 }
