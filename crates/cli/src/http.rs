@@ -147,6 +147,8 @@ impl Http {
     /// If there is no answer.
     pub(crate) fn exchange(&self, wish: Wish<'_>) -> Result<Reply, ClientError> {
         let url = format!("{}{}", self.base, wish.path);
+        // Without a body, but with a length: else an empty one would be sent in chunks.
+        let sends = [Method::POST, Method::PATCH, Method::PUT].contains(&wish.method);
         let mut request = Request::builder().method(wish.method).uri(&url);
         for (name, value) in wish.headers {
             request = request.header(name, value);
@@ -155,7 +157,7 @@ impl Http {
             url: url.clone(),
             reason: error.to_string(),
         };
-        let answer = match wish.body {
+        let answer = match wish.body.or(sends.then(Vec::new)) {
             Some(body) => {
                 let request = request.body(body).map_err(form)?;
                 let request = self.agent.configure_request(request);

@@ -2,6 +2,7 @@
 //! and its journal as a timeline go out.
 
 use super::journal::{self, CANCEL, ENTRY_COLUMNS, EVENT_COLUMNS, EntryRow, EventRow, Mark};
+use super::payload::{self, Payloads};
 use super::timeline::{self, Axis};
 use crate::admin::{Admin, Row};
 use crate::cmd::{invocation_id, why};
@@ -65,7 +66,8 @@ impl Describe {
 
         let now = moment::now();
         let known = Known(row.0.into_iter().collect());
-        let mut text = header(&self.id, &known, now);
+        let payloads = payload::read(&admin, &by_id)?;
+        let mut text = header(&self.id, &known, payloads, now);
         if let Some(why) = why.filter(|_| known.text("status") != Some("completed")) {
             let sentence = print::wrapped(why.sentence(), "", print::width());
             text.push_str(&format!("\n{sentence}\n"));
@@ -119,7 +121,7 @@ impl Known {
 }
 
 /// Names and values, those that there are.
-fn header(id: &str, known: &Known, now: i64) -> String {
+fn header(id: &str, known: &Known, payloads: Payloads, now: i64) -> String {
     let status = known.text("status").unwrap_or("unknown");
     let result = known.text("completion_result");
     let when = |column| {
@@ -196,6 +198,8 @@ fn header(id: &str, known: &Known, now: i64) -> String {
             Some(format!("{}{took}", print::status(status, result))),
         ),
         ("failed with", ended),
+        ("input", payloads.input),
+        ("output", payloads.output),
         ("created", when("created_at")),
         (
             "starts",
@@ -356,12 +360,17 @@ mod tests {
             panic!("an object");
         };
         let now = moment::parse("2026-11-24T08:32:12Z").expect("an instant");
+        let payloads = Payloads {
+            input: Some("{\"cents\":7}".to_owned()),
+            output: None,
+        };
         assert_eq!(
-            header("inv_1a", &Known(row), now),
+            header("inv_1a", &Known(row), payloads, now),
             "\
 inv_1a
   target           Shop/order
   status           backing-off
+  input            {\"cents\":7}
   created          2026-11-24 08:31:12 UTC (60s ago)
   called by        ingress
   deployment       dp_1a (protocol 6)

@@ -14,6 +14,7 @@ mod describe;
 mod filter;
 mod journal;
 mod list;
+mod payload;
 mod timeline;
 mod watch;
 
