@@ -28,14 +28,14 @@ const ABOUT: &str = "Durable execution server and task queue, and its command li
 
 const EXAMPLES: &str = "\
 Examples:
-  latchwork serve                                          run a server
-  latchwork deployments register http://localhost:9080     tell it where handlers are
-  latchwork call Greeter/greet '\"Ada\"'                     call one
-  latchwork invocations list                               see what is going on
-  latchwork why inv_1aBc                                   see why it is not
+  latchwork serve                                       run a server
+  latchwork deployments register http://localhost:9080  say where handlers are
+  latchwork call Greeter/greet '\"Ada\"'                  call one
+  latchwork invocations list                            see what is going on
+  latchwork why inv_1aBc                                see why it is not
 
-`latchwork COMMAND --help` has more of them. Commands write data to stdout and talk to stderr;
-with --json, data is JSON: one document, or for `invocations watch` one object on a line. Colours
+`latchwork COMMAND --help` has more of them. Commands write data to stdout and talk to stderr; \
+with --json, data is JSON: one document, or for `invocations watch` one object on a line. Colours \
 are used on a terminal only, and never if NO_COLOR is set.
 ";
 

@@ -17,8 +17,8 @@ Examples:
   latchwork call Shop/order @order.json --idempotency-key order-7 --wait 30s
   jq .order cart.json | latchwork call Shop/order -
 
-The output goes to stdout as it is, a failure to stderr. Exit code 5 says that the invocation
-failed, 6 that it was not over in time; then it goes on, and `latchwork invocations attach ID`
+The output goes to stdout as it is, a failure to stderr. Exit code 5 says that the invocation \
+failed, 6 that it was not over in time; then it goes on, and `latchwork invocations attach ID` \
 waits for its result.";
 
 /// Call a handler and wait for its output

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
-It shows what `latchwork serve` would run with, started in this directory and with these
+It shows what `latchwork serve` would run with, started in this directory and with these \
 variables; a running server may have been started with others.
 
 Examples:

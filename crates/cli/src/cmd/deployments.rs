@@ -22,7 +22,7 @@ Examples:
   latchwork deployments update dp_1aBc --uri http://other:9080
   latchwork deployments remove dp_1aBc
 
-A deployment is active while it has the newest revision of a service, draining while unfinished
+A deployment is active while it has the newest revision of a service, draining while unfinished \
 invocations are bound to it, and drained after that: then it can be removed.";
 
 /// Register, list, describe, update and remove deployments

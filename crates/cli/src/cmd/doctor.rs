@@ -18,7 +18,7 @@ use std::path::Path;
 use ureq::http::Method;
 
 const EXAMPLES: &str = "\
-The exit code is 0 if nothing failed, 1 if something did, 4 if there is no server. What only
+The exit code is 0 if nothing failed, 1 if something did, 4 if there is no server. What only \
 wants attention does not count as failed.
 
 Examples:

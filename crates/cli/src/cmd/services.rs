@@ -19,8 +19,8 @@ Examples:
   latchwork services set Shop inactivity_timeout=5m public=false
   latchwork services describe Shop --json | jq .retry_policy
 
-What can be set: public, idempotency_retention, workflow_completion_retention, journal_retention,
-inactivity_timeout and abort_timeout; a newer server may take more, and refuses what it does not
+What can be set: public, idempotency_retention, workflow_completion_retention, journal_retention, \
+inactivity_timeout and abort_timeout; a newer server may take more, and refuses what it does not \
 know. NAME.NAME=VALUE sets a member of a member.";
 
 /// List and describe services, and change their settings

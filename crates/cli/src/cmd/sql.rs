@@ -15,7 +15,7 @@ Examples:
   latchwork sql \"SELECT * FROM state WHERE service_name = 'Ledger'\" --json
   latchwork sql - < report.sql
 
-Rows that are wider than the terminal are written one below the other. Tables: sys_invocation,
+Rows that are wider than the terminal are written one below the other. Tables: sys_invocation, \
 sys_journal, state, sys_inbox, sys_promise, sys_deployment, sys_service, and more.";
 
 /// Ask the live tables with SQL

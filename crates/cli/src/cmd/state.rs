@@ -26,7 +26,7 @@ Examples:
   latchwork state unset Ledger/main last
   latchwork state clear Ledger/main
 
-Values are JSON; what is no JSON is written with --text. A change is applied after the calls that
+Values are JSON; what is no JSON is written with --text. A change is applied after the calls that \
 wait for the key, and refused if the state has changed meanwhile.";
 
 /// Read and change the state of objects and workflows

@@ -26,15 +26,15 @@ use std::collections::BTreeMap;
 use ureq::http::Method;
 
 pub(super) const EXAMPLES: &str = "\
-Invocations named by id are operated on at once. A filter shows first how many invocations it
-comes to and of which handlers, and asks; --yes answers, --dry-run only shows. Without any filter
---all is needed. The exit code is 1 if an invocation was refused, 3 if the only one named is not
+Invocations named by id are operated on at once. A filter shows first how many invocations it \
+comes to and of which handlers, and asks; --yes answers, --dry-run only shows. Without any filter \
+--all is needed. The exit code is 1 if an invocation was refused, 3 if the only one named is not \
 there.
 
 Examples:
   latchwork invocations cancel inv_1aBc inv_1dEf
   latchwork invocations kill --service Shop --handler order --older-than 1d
-  latchwork invocations resume --status paused --error 'connection refused' --yes
+  latchwork invocations resume --status paused --error refused --yes
   latchwork invocations purge --failed --older-than 7d --dry-run";
 
 /// Ids that are sent in one request: few enough that progress can be seen.

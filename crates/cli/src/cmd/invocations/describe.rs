@@ -22,8 +22,8 @@ Examples:
   latchwork invocations describe inv_1aBc --entries 1000 | less -R
   latchwork invocations describe inv_1aBc --json | jq .journal
 
-The timeline has a line for each command, signal and failed attempt: when it came after the
-start, how long it took, and a bar on one common axis: █ user code at work, ░ waiting, ▓ another
+The timeline has a line for each command, signal and failed attempt: when it came after the \
+start, how long it took, and a bar on one common axis: █ user code at work, ░ waiting, ▓ another \
 invocation, │ no time at all, ✗ a failed attempt; ▶ at the end of what is still open.";
 
 /// Show an invocation, and its journal as a timeline
