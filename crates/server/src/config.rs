@@ -46,6 +46,7 @@ macro_rules! settings {
                     config.$name = $read(text)?;
                     Some(())
                 },
+                get: |config| config.$name.written(),
             },)+
         ];
     };
@@ -99,6 +100,7 @@ pub struct Setting {
     /// Which texts are right.
     pub expects: &'static str,
     set: fn(&mut Config, &str) -> Option<()>,
+    get: fn(&Config) -> Option<String>,
 }
 
 impl Setting {
@@ -111,7 +113,54 @@ impl Setting {
     pub fn variable(&self) -> String {
         format!("{ENV_PREFIX}{}", self.key.to_uppercase())
     }
+
+    /// Its value in a configuration, as it would be set; nothing if it has none.
+    pub fn value(&self, config: &Config) -> Option<String> {
+        (self.get)(config)
+    }
 }
+
+/// A value as the text that sets it.
+trait Written {
+    fn written(&self) -> Option<String>;
+}
+
+impl Written for String {
+    fn written(&self) -> Option<String> {
+        Some(self.clone())
+    }
+}
+
+impl Written for PathBuf {
+    fn written(&self) -> Option<String> {
+        Some(self.display().to_string())
+    }
+}
+
+impl Written for Duration {
+    fn written(&self) -> Option<String> {
+        let ms = u64::try_from(self.as_millis()).unwrap_or(u64::MAX);
+        Some(latchwork_protocol::ingress::duration_text(ms))
+    }
+}
+
+impl<T: Written> Written for Option<T> {
+    fn written(&self) -> Option<String> {
+        self.as_ref()?.written()
+    }
+}
+
+macro_rules! written_as_numbers {
+    ($($ty:ty)+) => {
+        $(impl Written for $ty {
+            fn written(&self) -> Option<String> {
+                Some(self.to_string())
+            }
+        })+
+    };
+}
+
+written_as_numbers! { u16 usize u64 }
 
 /// Where a text was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,6 +265,23 @@ impl Sources {
             environment,
             flags,
         })
+    }
+
+    /// Where the value of a setting is from: the last place that has it; nothing if it is the
+    /// default.
+    pub fn place(&self, setting: &Setting) -> Option<Source> {
+        if self.flags.iter().any(|(key, _)| *key == setting.key) {
+            return Some(Source::Flag);
+        }
+        let variable = setting.variable();
+        if self.environment.iter().any(|(name, _)| *name == variable) {
+            return Some(Source::Environment);
+        }
+        let (path, text) = self.file.as_ref()?;
+        let table: toml::Table = text.parse().ok()?;
+        table
+            .contains_key(setting.key)
+            .then(|| Source::File(path.clone()))
     }
 }
 
@@ -463,6 +529,39 @@ mod tests {
         assert_eq!(config.attempts_max, 3);
         assert_eq!(config.log, "warn");
         assert_eq!(config.data_dir, Config::default().data_dir);
+    }
+
+    #[test]
+    fn a_value_is_written_as_it_can_be_set() {
+        let sources = sources(
+            "partitions = 4\nshutdown_grace = '90s'",
+            &[("LATCHWORK_PARTITIONS", "8")],
+            &[("log", "warn")],
+        );
+        let config = Config::load(&sources).unwrap();
+        let places: Vec<_> = SETTINGS
+            .iter()
+            .filter_map(|setting| Some((setting.key, sources.place(setting)?)))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                ("partitions", Source::Environment),
+                ("shutdown_grace", Source::File(FILE.into())),
+                ("log", Source::Flag),
+            ]
+        );
+        let mut again = Config::default();
+        for setting in SETTINGS {
+            if let Some(text) = setting.value(&config) {
+                assert!(
+                    (setting.set)(&mut again, &text).is_some(),
+                    "{}",
+                    setting.key
+                );
+            }
+        }
+        assert_eq!(again, config);
     }
 
     #[test]

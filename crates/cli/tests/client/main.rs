@@ -1,0 +1,11 @@
+//! The commands of a client against a real server with real handlers, as a script would use them:
+//! arguments go in, stdout and the exit code are looked at.
+//!
+//! Start at `world`, which starts both. Each test has a server of its own.
+
+mod handlers;
+mod invocations;
+mod local;
+mod registry;
+mod targets;
+mod world;

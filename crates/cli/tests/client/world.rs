@@ -1,0 +1,181 @@
+//! A server and handlers on free ports, and the program that is run against them.
+
+use crate::handlers;
+use serde_json::Value;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_latchwork");
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a run of the program came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// The output, if the program ended well.
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.out
+    }
+
+    /// The output as JSON, whatever the code is.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Runs the program where nothing is set, in an empty directory.
+pub(crate) fn run(arguments: &[&str]) -> Ran {
+    let room = TempDir::new().expect("a directory");
+    ended(program(&room, arguments))
+}
+
+/// The program with arguments, in a directory, with no variable of ours.
+pub(crate) fn program(room: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(arguments)
+        .current_dir(room)
+        .stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("LATCHWORK_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Waits for its end.
+pub(crate) fn ended(mut command: Command) -> Ran {
+    let output = command.output().expect("the program runs");
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).expect("text"),
+        err: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+/// A running server with registered handlers.
+pub(crate) struct World {
+    room: TempDir,
+    server: Child,
+    admin: String,
+    ingress: String,
+    pub(crate) endpoint: String,
+    _rim: Runtime,
+}
+
+impl World {
+    /// Starts both and registers the handlers.
+    pub(crate) fn start() -> Self {
+        let world = Self::bare();
+        let registered = world
+            .run(&["deployments", "register", &world.endpoint])
+            .ok();
+        assert!(registered.contains("Shop"), "{registered}");
+        world
+    }
+
+    /// Starts both; the server does not know of the handlers.
+    pub(crate) fn bare() -> Self {
+        let rim = Runtime::new().expect("a runtime");
+        let (listener, at) = rim
+            .block_on(async {
+                let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+                let at = listener.local_addr()?;
+                std::io::Result::Ok((listener, at))
+            })
+            .expect("a free port");
+        rim.spawn(handlers::serve(listener));
+
+        let room = TempDir::new().expect("a directory");
+        let (admin, ingress) = (free().to_string(), free().to_string());
+        let mut command = program(&room, &["serve", "--log", "warn"]);
+        let server = command
+            .env("LATCHWORK_ADMIN_ADDR", &admin)
+            .env("LATCHWORK_INGRESS_ADDR", &ingress)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let world = Self {
+            room,
+            server,
+            admin,
+            ingress,
+            endpoint: format!("http://{at}"),
+            _rim: rim,
+        };
+        until("the server is there", || {
+            let code = world.run(&["sql", "SELECT 1 AS one"]).code;
+            (code == 0).then_some(())
+        });
+        world
+    }
+
+    /// Runs the program against this server.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        ended(self.command(arguments))
+    }
+
+    /// The program, told where this server is.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program(&self.room, arguments);
+        command
+            .env("LATCHWORK_ADMIN_ADDR", &self.admin)
+            .env("LATCHWORK_INGRESS_ADDR", &self.ingress);
+        command
+    }
+
+    /// Sends a call and gives its id.
+    pub(crate) fn send(&self, target: &str) -> String {
+        self.run(&["send", target]).ok().trim().to_owned()
+    }
+
+    /// Waits until an invocation is in a state.
+    pub(crate) fn until_status(&self, id: &str, status: &str) {
+        until(status, || {
+            let found = self.run(&["invocations", "describe", id, "--json"]);
+            (found.json()["invocation"]["status"] == status).then_some(())
+        });
+    }
+
+    /// Ends the server at once.
+    pub(crate) fn kill(&mut self) {
+        self.server.kill().expect("the server is killed");
+        self.server.wait().expect("the server has ended");
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // It may have been killed by the test.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(began.elapsed() < PATIENCE, "it never came to that: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn free() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("its address")
+}
