@@ -30,6 +30,7 @@ mod sql;
 mod state;
 mod why;
 
+use crate::health::Health;
 use crate::transport::HttpTransport;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{delete, get, patch, post, put};
@@ -49,6 +50,8 @@ pub struct Admin {
     pub clock: Arc<dyn Clock>,
     /// Asks endpoints what they offer.
     pub transport: Arc<HttpTransport>,
+    /// Whether work is done.
+    pub health: Arc<Health>,
     /// Where callers reach the ingress, as a URL.
     pub ingress_url: String,
     /// The largest body that is taken, in bytes.
