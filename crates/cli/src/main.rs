@@ -13,11 +13,13 @@ fn main() -> ExitCode {
         .version(env!("CARGO_PKG_VERSION"))
         .arg_required_else_help(true)
         .subcommand_required(true)
-        .subcommand(cmd::serve::command());
+        .subcommand(cmd::serve::command())
+        .subcommand(cmd::identity::command());
     #[cfg(feature = "demo")]
     let cli = cli.subcommand(cmd::demo::Options::command());
     match cli.get_matches().subcommand() {
         Some(("serve", arguments)) => cmd::serve::run(arguments),
+        Some(("identity", arguments)) => cmd::identity::run(arguments),
         #[cfg(feature = "demo")]
         Some(("demo", arguments)) => cmd::demo::run(cmd::demo::Options::of(arguments)),
         _ => ExitCode::FAILURE,

@@ -2,4 +2,5 @@
 
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
+pub(crate) mod identity;
 pub(crate) mod serve;
