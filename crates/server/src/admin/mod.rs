@@ -23,6 +23,7 @@ mod invocations;
 mod openapi;
 mod page;
 mod registration;
+mod remarks;
 mod service_openapi;
 mod services;
 #[cfg(feature = "sql")]

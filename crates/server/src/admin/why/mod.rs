@@ -8,6 +8,7 @@
 //! Start at [`why`]. Of several that are waited for, the chain follows the one that is least
 //! likely to move by itself. Nothing here changes anything.
 
+mod phrases;
 mod read;
 mod words;
 
