@@ -15,6 +15,7 @@
 mod absent;
 mod batch;
 mod census;
+mod choice;
 mod deployments;
 mod describe;
 mod error;
