@@ -1,7 +1,7 @@
-//! Parts of sentences: what is waited for, failures, lengths of time.
+//! Parts of sentences: what is waited for, lengths of time.
 
 use super::read::{On, Wait};
-use latchwork_engine::{AttemptFailure, InvocationId};
+use latchwork_engine::InvocationId;
 use latchwork_protocol::id::invocation_text;
 use latchwork_protocol::ingress::{duration_text, rfc3339_nanos};
 use serde_json::{Value, json};
@@ -10,20 +10,6 @@ use serde_json::{Value, json};
 const NAMED_MAX: usize = 3;
 /// So many are among the details.
 const LISTED_MAX: usize = 20;
-
-pub(super) fn failed(failure: &AttemptFailure) -> String {
-    let message = failure.message.trim_end_matches('.');
-    format!(" The last one failed with [{}] {message}.", failure.code)
-}
-
-pub(super) fn failure(failure: Option<&AttemptFailure>) -> Value {
-    failure.map_or(Value::Null, |failure| {
-        json!({
-            "code": failure.code, "message": failure.message,
-            "command_index": failure.command_index, "command_name": failure.command_name,
-        })
-    })
-}
 
 pub(super) fn listed(waits: &[Wait]) -> Value {
     let one = |wait: &Wait| {

@@ -1,10 +1,10 @@
 //! The words: facts of one invocation, and what the server knows besides, come in; a reason, a
 //! sentence and its details go out. Pure, so that every case is a line of a test.
 
-use super::phrases::{failed, failure, lasting, length, list, listed, text, until};
+use super::phrases::{lasting, length, list, listed, text, until};
 use super::read::{Facts, On, Wait};
 use latchwork_engine::table::invocation::Status;
-use latchwork_engine::{InvocationId, Outcome, PauseReason, Target};
+use latchwork_engine::{AttemptFailure, InvocationId, Outcome, PauseReason, Target};
 use latchwork_protocol::ingress::{duration_text, rfc3339_nanos};
 use latchwork_runtime::RunningAttempt;
 use latchwork_runtime::registry::Registry;
@@ -419,6 +419,20 @@ fn details<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
+}
+
+fn failed(failure: &AttemptFailure) -> String {
+    let message = failure.message.trim_end_matches('.');
+    format!(" The last one failed with [{}] {message}.", failure.code)
+}
+
+fn failure(failure: Option<&AttemptFailure>) -> Value {
+    failure.map_or(Value::Null, |failure| {
+        json!({
+            "code": failure.code, "message": failure.message,
+            "command_index": failure.command_index, "command_name": failure.command_name,
+        })
+    })
 }
 
 fn followed(waits: &[Wait]) -> Vec<InvocationId> {
