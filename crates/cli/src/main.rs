@@ -46,7 +46,8 @@ fn program() -> clap::Command {
         .subcommand_required(true)
         .max_term_width(110)
         .after_help(format!("{EXAMPLES}\n{}", exit::HELP))
-        .subcommand(cmd::serve::command());
+        .subcommand(cmd::serve::command())
+        .subcommand(cmd::identity::command());
     #[cfg(feature = "demo")]
     let program = program.subcommand(cmd::demo::Options::command());
     cmd::Command::augment_subcommands(program).about(ABOUT)
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     let matches = program().get_matches();
     match matches.subcommand() {
         Some(("serve", arguments)) => cmd::serve::run(arguments),
+        Some(("identity", arguments)) => cmd::identity::run(arguments),
         #[cfg(feature = "demo")]
         Some(("demo", arguments)) => cmd::demo::run(cmd::demo::Options::of(arguments)),
         _ => match cmd::Command::from_arg_matches(&matches) {

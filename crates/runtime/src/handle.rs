@@ -91,6 +91,17 @@ pub enum OutputState {
     Ready(Ending),
 }
 
+/// How far a partition is, in numbers of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The last record of its log: all up to here were promised to somebody.
+    pub appended: u64,
+    /// The last one that its tables know of.
+    pub applied: u64,
+    /// The last one whose writes are on disk; a restart applies those after it again.
+    pub persisted: u64,
+}
+
 /// Why a question got no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
@@ -279,6 +290,17 @@ impl Handle {
     ) -> Result<T, AskError> {
         let partition = self.shared.topology.owner(partition_key);
         self.read_partition(usize::from(partition), read).await
+    }
+
+    /// How far a partition is; the answer itself shows that its loop turns.
+    ///
+    /// # Errors
+    /// If the server is stopping, or there is no partition of this number.
+    pub async fn standing(&self, partition: usize) -> Result<Standing, AskError> {
+        let inbox = (self.shared.inboxes.get(partition)).ok_or(AskError::Stopping)?;
+        let (reply, heard) = oneshot::channel();
+        inbox.push(Wakeup::Standing(reply));
+        heard.await.map_err(|_| AskError::Stopping)
     }
 
     /// How many partitions there are.

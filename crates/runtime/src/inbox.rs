@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
-use crate::handle::{CallEnd, Ending, OutputState};
+use crate::handle::{CallEnd, Ending, OutputState, Standing};
 use crate::invoker::RunningAttempt;
 
 /// Bytes of proposals that may wait; beyond that, callers are refused.
@@ -40,6 +40,8 @@ pub(crate) enum Wakeup {
     Running(oneshot::Sender<usize>),
     /// Somebody wants to know which attempts run.
     Attempts(oneshot::Sender<Vec<RunningAttempt>>),
+    /// Somebody wants to know how far the partition is.
+    Standing(oneshot::Sender<Standing>),
     /// Start nothing more, and ask what runs to come to an end.
     Drain,
     /// Stop, whatever still runs.

@@ -27,6 +27,8 @@ pub mod registry;
 pub mod transport;
 
 pub use clock::{Clock, SystemClock};
-pub use handle::{AskError, CallEnd, Ending, Handle, OutputState, random_id, random_incarnation};
+pub use handle::{
+    AskError, CallEnd, Ending, Handle, OutputState, Standing, random_id, random_incarnation,
+};
 pub use invoker::RunningAttempt;
 pub use node::{Fatal, Node, NodeOptions, OpenError, Recovery};

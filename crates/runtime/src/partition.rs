@@ -11,7 +11,7 @@
 //! decides; deciding is the engine's.
 
 use crate::clock::{Clock, Stamp};
-use crate::handle::{Ending, OutputState, Shared};
+use crate::handle::{Ending, OutputState, Shared, Standing};
 use crate::inbox::{Inbox, ReplyTo, Wakeup};
 use crate::invoker::Invoker;
 use crate::node::Fatal;
@@ -200,6 +200,11 @@ impl<S: Store> Loop<S> {
             Wakeup::AttemptLost(id, epoch) => self.invoker.lost(&id, epoch),
             Wakeup::Running(asker) => drop(asker.send(self.invoker.running())),
             Wakeup::Attempts(asker) => drop(asker.send(self.invoker.attempts())),
+            Wakeup::Standing(asker) => drop(asker.send(Standing {
+                appended: self.log.tail().saturating_sub(1),
+                applied: self.tables.applied(),
+                persisted: self.tables.persisted(),
+            })),
             Wakeup::Drain => self.invoker.drain(),
             Wakeup::Propose { .. } | Wakeup::Stop => {}
         }

@@ -79,6 +79,9 @@ settings! {
     /// Memory for the caches of the tables. Default: an eighth of what the machine or the
     /// container has, at least 8MiB and at most 256MiB.
     cache_bytes: u64 = cache_share(), bytes, "a size, such as 64MiB";
+    /// Free space on the disk of the data directory below which the health checks answer 503.
+    /// Default 128MiB; 0 for never.
+    disk_bytes_min: u64 = 128 << 20, bytes, "a size, such as 128MiB";
     /// How long running attempts may go on recording after SIGTERM. Default 5s.
     shutdown_grace: Duration = Duration::from_secs(5), duration, "a duration, such as 5s or 500ms";
     /// Threads that serve connections; partitions have their own. Default: half the CPUs.

@@ -17,10 +17,12 @@ pub mod ingress;
 pub mod transport;
 
 mod error;
+mod health;
 #[cfg(feature = "sql")]
 mod query;
 mod run;
 
 pub use config::Config;
 pub use error::Refusal;
+pub use health::{Health, Trouble};
 pub use run::{RunError, run};

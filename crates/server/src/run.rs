@@ -7,6 +7,7 @@
 
 use crate::admin::{self, Admin};
 use crate::config::Config;
+use crate::health::{self, Health};
 use crate::ingress::{self, Budget, Ingress, IngressSettings};
 use crate::transport::HttpTransport;
 use latchwork_protocol::service::identity::Signer;
@@ -132,8 +133,10 @@ async fn serve(config: &Config) -> Result<(), RunError> {
 
     let ingress_addr = address(&ingress_listener, &config.ingress_addr);
     let admin_addr = address(&admin_listener, &config.admin_addr);
+    let health = Arc::new(Health::default());
     let ingress = Ingress {
         handle: node.handle(),
+        health: health.clone(),
         clock: clock.clone(),
         receiving: Budget::new(config.receiving_bytes_max),
         settings: IngressSettings {
@@ -145,6 +148,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         handle: node.handle(),
         clock,
         transport,
+        health: health.clone(),
         ingress_url: format!("http://{}/", reachable(&ingress_addr)),
         body_bytes_max: config.request_bytes_max,
         attempts_max: config.attempts_max,
@@ -161,6 +165,8 @@ async fn serve(config: &Config) -> Result<(), RunError> {
             tracing::error!(%error, "the admin API ended");
         }
     });
+    let watched = (config.data_dir.clone(), config.disk_bytes_min);
+    let watch = tokio::spawn(health::watch(node.handle(), health, watched.0, watched.1));
     announce(config, &node, &ingress_addr, &admin_addr);
 
     tokio::select! {
@@ -175,6 +181,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         }
     }
     drop(stop);
+    watch.abort();
     let ended = node.shutdown(config.shutdown_grace).await;
     let farewell = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {

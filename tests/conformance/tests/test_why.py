@@ -141,4 +141,8 @@ def test_a_deployment_that_was_removed(api, admin, endpoint, prefix, probe, key,
     assert admin.request("DELETE", f"/deployments/{d}?force=true").status_code == 202
     body = reason(admin, inv, "deployment_removed")
     assert d in body["sentence"] and "resume" in body["sentence"]
-    admin.inv("kill", inv)
+    # and that is indeed what helps
+    admin.register(endpoint(prefix + ":plain", version="v2"))
+    probe.open(tag)
+    assert admin.inv("resume", inv, deployment="latest").status_code == 200
+    assert api.attach(inv) == {"first": "v1", "last": "v2"}

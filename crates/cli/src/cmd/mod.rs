@@ -11,6 +11,7 @@ pub(crate) mod demo;
 mod deployments;
 mod doctor;
 mod explain;
+pub(crate) mod identity;
 mod invocations;
 mod outcome;
 mod send;

@@ -5,7 +5,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::pkcs8::DecodePrivateKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde::Serialize;
 
@@ -24,9 +25,23 @@ const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrst
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error(
     "the request identity key is not a PKCS#8 PEM with an Ed25519 private key ({0}). \
-     Make one with: openssl genpkey -algorithm ed25519"
+     Make one with: latchwork identity generate"
 )]
 pub struct KeyError(ed25519_dalek::pkcs8::Error);
+
+/// A private key as a PKCS#8 PEM, from 32 bytes that nobody can guess. Without the public half,
+/// which not every program reads there.
+///
+/// # Errors
+/// If it cannot be written as PEM.
+pub fn private_key_pem(secret: [u8; 32]) -> Result<String, KeyError> {
+    let key = KeypairBytes {
+        secret_key: secret,
+        public_key: None,
+    };
+    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(KeyError)?;
+    Ok(pem.as_str().to_owned())
+}
 
 /// Signs requests to endpoints.
 pub struct Signer {
@@ -153,6 +168,24 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_written_is_the_one_that_is_read() {
+        let mut secret = [0; 32];
+        for (at, byte) in (0..).zip(&mut secret) {
+            *byte = at;
+        }
+        let pem = private_key_pem(secret).unwrap();
+        // As openssl writes it.
+        assert_eq!(
+            pem,
+            "-----BEGIN PRIVATE KEY-----\n\
+             MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n\
+             -----END PRIVATE KEY-----\n"
+        );
+        let signer = Signer::from_pem(&pem).unwrap();
+        assert!(signer.public_key().starts_with("publickeyv1_"));
+    }
+
+    #[test]
     fn what_is_no_key_is_refused_with_the_way_to_make_one() {
         for bad in [
             "",
@@ -160,7 +193,7 @@ mod tests {
             "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
         ] {
             let refusal = Signer::from_pem(bad).unwrap_err().to_string();
-            assert!(refusal.contains("openssl genpkey"), "{refusal}");
+            assert!(refusal.contains("identity generate"), "{refusal}");
         }
     }
 

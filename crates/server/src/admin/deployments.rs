@@ -7,6 +7,7 @@ use super::census::Census;
 use super::error::AdminError;
 use super::page::Page;
 use super::registration::{self, Offer};
+use super::remarks;
 use super::{Admin, Api, describe};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -111,7 +112,7 @@ pub(super) async fn register(
         fresh,
         force || request.breaking,
     )?;
-    let remarks = registration::remarks(&registry, &deployment, replaced.map(Arc::as_ref));
+    let remarks = remarks::of(&registry, &deployment, replaced.map(Arc::as_ref));
     if !request.dry_run {
         app.handle.register(vec![deployment.document()?]).await?;
     }
@@ -184,7 +185,7 @@ pub(super) async fn update(
         new.request_response = offer.request_response;
         if request.overwrite {
             new.services = registration::revisions(&registry, offer.services, true)?;
-            remarks = registration::remarks(&registry, &new, Some(old));
+            remarks = remarks::of(&registry, &new, Some(old));
         }
     }
     if !request.dry_run {
@@ -248,7 +249,7 @@ fn unchanged(
         });
     }
     let mut reply = registered(&registry, deployment);
-    reply.info = registration::ignored(request, deployment);
+    reply.info = remarks::ignored(request, deployment);
     Ok(Some(located(StatusCode::OK, reply)))
 }
 

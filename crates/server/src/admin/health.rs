@@ -1,8 +1,11 @@
 //! What the server says of itself.
 
 use super::Admin;
+use crate::health::HealthProblem;
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use latchwork_protocol::admin::{API_VERSION_MAX, API_VERSION_MIN, VersionReply};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,7 +24,17 @@ pub(super) async fn version(State(app): State<Arc<Admin>>) -> Json<VersionReply>
     })
 }
 
-pub(super) async fn health() {}
+/// Nothing where all is well: load balancers and clients look at the status alone.
+pub(super) async fn health(State(app): State<Arc<Admin>>) -> Result<(), Response> {
+    let troubles = app.health.troubles();
+    match troubles.is_empty() {
+        true => Ok(()),
+        false => {
+            let body = HealthProblem::of(&troubles);
+            Err((StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response())
+        }
+    }
+}
 
 pub(super) async fn cluster_health() -> Json<Value> {
     Json(json!({

@@ -15,6 +15,7 @@
 mod absent;
 mod batch;
 mod census;
+mod choice;
 mod deployments;
 mod describe;
 mod error;
@@ -23,6 +24,7 @@ mod invocations;
 mod openapi;
 mod page;
 mod registration;
+mod remarks;
 mod service_openapi;
 mod services;
 #[cfg(feature = "sql")]
@@ -30,6 +32,7 @@ mod sql;
 mod state;
 mod why;
 
+use crate::health::Health;
 use crate::transport::HttpTransport;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{delete, get, patch, post, put};
@@ -49,6 +52,8 @@ pub struct Admin {
     pub clock: Arc<dyn Clock>,
     /// Asks endpoints what they offer.
     pub transport: Arc<HttpTransport>,
+    /// Whether work is done.
+    pub health: Arc<Health>,
     /// Where callers reach the ingress, as a URL.
     pub ingress_url: String,
     /// The largest body that is taken, in bytes.

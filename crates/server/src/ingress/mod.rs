@@ -25,6 +25,7 @@ pub use body::Budget;
 pub use listen::serve;
 
 use crate::error::Refusal;
+use crate::health::{Health, HealthProblem};
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use latchwork_engine::InvocationId;
@@ -41,6 +42,8 @@ use std::time::Duration;
 pub struct Ingress {
     /// The partitions.
     pub handle: Handle,
+    /// Whether work is done.
+    pub health: Arc<Health>,
     /// Dates delays.
     pub clock: Arc<dyn Clock>,
     /// Limits.
@@ -108,7 +111,7 @@ async fn dispatch(app: &Ingress, request: Request<Incoming>) -> Result<Reply, Re
         Route::Lookup => attach::lookup(app, request.into_body()).await,
         Route::ResolveAwakeable { id } => awakeable::resolve(app, &id, request.into_body()).await,
         Route::RejectAwakeable { id } => awakeable::reject(app, &id, request.into_body()).await,
-        Route::Health => Ok(health(&registry)),
+        Route::Health => Ok(health(&app.health, &registry)),
     }
 }
 
@@ -122,7 +125,12 @@ fn check_verb(found: &Method, allowed: &'static [&'static str]) -> Result<(), Re
     })
 }
 
-fn health(registry: &Registry) -> Reply {
+fn health(health: &Health, registry: &Registry) -> Reply {
+    let troubles = health.troubles();
+    if !troubles.is_empty() {
+        let problem = HealthProblem::of(&troubles);
+        return reply::json(StatusCode::SERVICE_UNAVAILABLE, &problem);
+    }
     let services = registry.services().keys().cloned().collect();
     reply::json(StatusCode::OK, &HealthReply { services })
 }

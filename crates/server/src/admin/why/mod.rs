@@ -5,9 +5,10 @@
 //!   id ──▶ read (the tables of its partition) ──▶ words ──▶ follow ──▶ the next id …
 //! ```
 //!
-//! Start at [`why`]. Of several that are waited for, the chain follows the one that is least
-//! likely to move by itself. Nothing here changes anything.
+//! Start at [`why`]; what is followed, and how far, is in `chain`. Nothing here changes anything.
 
+mod chain;
+mod phrases;
 mod read;
 mod words;
 
@@ -21,15 +22,10 @@ use latchwork_protocol::admin::{Why, WhyLink};
 use latchwork_protocol::ingress::rfc3339_nanos;
 use latchwork_runtime::registry::Registry;
 use read::Facts;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use words::{Said, World, called, say};
 
-/// The chain is followed so far.
-const CHAIN_MAX: usize = 64;
-/// Of several that are waited for, so many are looked at.
-const CANDIDATES_MAX: usize = 32;
 /// How long a deployment may take to show that it is there.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -55,27 +51,18 @@ pub(super) async fn why(
     };
     let mut said = say(&facts, &world);
     probe(&app, &registry, &facts, &mut said).await;
-
-    let mut seen = HashSet::from([parsed]);
-    let mut chain = Vec::new();
-    let mut circle = false;
-    let mut follow = said.follow.clone();
-    while chain.len() < CHAIN_MAX
-        && let Some((facts, mut link)) = blocking(&app, &world, &follow).await?
-    {
-        if !seen.insert(facts.id) {
-            circle = true;
-            break;
-        }
-        probe(&app, &registry, &facts, &mut link).await;
-        follow = std::mem::take(&mut link.follow);
+    let follow = std::mem::take(&mut said.follow);
+    let found = chain::follow(parsed, follow, &world, |id| look(&app, id)).await?;
+    let mut chain = Vec::with_capacity(found.links.len());
+    for (facts, mut said) in found.links {
+        probe(&app, &registry, &facts, &mut said).await;
         chain.push(WhyLink {
             id: invocations::text(facts.id),
             target: called(&facts.row.target),
-            status: link.status.to_owned(),
-            reason: link.reason.to_owned(),
-            since: rfc3339_nanos(link.since),
-            sentence: link.sentence,
+            status: said.status.to_owned(),
+            reason: said.reason.to_owned(),
+            since: rfc3339_nanos(said.since),
+            sentence: said.sentence,
         });
     }
     Ok(Json(Why {
@@ -87,48 +74,13 @@ pub(super) async fn why(
         sentence: said.sentence,
         details: said.details,
         chain,
-        circle,
+        circle: found.circle,
     }))
 }
 
 async fn look(app: &Admin, id: InvocationId) -> Result<Option<Facts>, AdminError> {
     let read = move |view: &dyn latchwork_engine::View| read::facts(view, id);
     Ok(app.handle.read_at(id.partition_key, read).await??)
-}
-
-/// The one of several that blocks: what is over blocks nobody.
-async fn blocking(
-    app: &Admin,
-    world: &World<'_>,
-    candidates: &[InvocationId],
-) -> Result<Option<(Facts, Said)>, AdminError> {
-    let mut found: Option<(Facts, Said)> = None;
-    for id in candidates.iter().take(CANDIDATES_MAX) {
-        let Some(facts) = look(app, *id).await? else {
-            continue;
-        };
-        let said = say(&facts, world);
-        let better = found
-            .as_ref()
-            .is_none_or(|(_, best)| stuck(&said) > stuck(best));
-        if said.reason != "completed" && better {
-            found = Some((facts, said));
-        }
-    }
-    Ok(found)
-}
-
-/// How unlikely it is to move by itself: nobody needs to look for what moves.
-fn stuck(said: &Said) -> u8 {
-    match said.reason {
-        "no_deployment" | "deployment_removed" | "handler_gone" => 6,
-        _ if said.status == "paused" => 5,
-        "backing_off" => 4,
-        "waiting_for_key" | "waiting_for_call" | "waiting_for_attach" => 3,
-        "waiting_for_slot" | "running" => 1,
-        "scheduled" | "waiting_for_timer" => 0,
-        _ => 2,
-    }
 }
 
 /// Of one whose last attempt failed: whether its deployment is there at all.

@@ -1,5 +1,6 @@
 //! Every reason once, from tables that the engine itself has written.
 
+use super::chain::{Chain, follow};
 use super::read::facts;
 use super::words::{Said, World, say};
 use bytes::Bytes;
@@ -555,4 +556,71 @@ fn what_was_answered_by_a_signal_is_still_named() {
         &[&awakeable_text(&[1; 24], 18)],
     );
     assert!(!said.sentence.contains(&awakeable_text(&[1; 24], 17)));
+}
+
+/// Follows from one, where nothing runs.
+async fn chain_of(tables: &Tables, number: u8) -> Chain {
+    let registry = registry();
+    let attempts = HashMap::new();
+    let world = World {
+        registry: &registry,
+        attempts: &attempts,
+        attempts_max: 1,
+        now: NOW,
+    };
+    let first = tables.say(number);
+    let look = |id| async move { facts(&tables.0, id) };
+    let chain = follow(id(number), first.follow, &world, look).await;
+    chain.unwrap()
+}
+
+fn ids(chain: &Chain) -> Vec<InvocationId> {
+    chain.links.iter().map(|(facts, _)| facts.id).collect()
+}
+
+#[tokio::test]
+async fn a_chain_goes_down_to_the_one_that_blocks() {
+    let mut tables = Tables::default();
+    // 9 has the key and is paused; 2 waits for the key, 1 for 2.
+    tables.invoke(9, "O");
+    tables.fail(9, Next::Pause(PauseReason::RetriesExhausted.into()));
+    tables.invoke(1, "S");
+    tables.suspend(
+        1,
+        vec![call(1, 2, 1)],
+        Future::any(vec![2], vec![1], vec![]),
+    );
+    let chain = chain_of(&tables, 1).await;
+    assert_eq!(ids(&chain), [id(2), id(9)]);
+    let reasons: Vec<_> = chain.links.iter().map(|(_, said)| said.reason).collect();
+    assert_eq!(reasons, ["waiting_for_key", "paused_retries_exhausted"]);
+    assert!(!chain.circle);
+}
+
+#[tokio::test]
+async fn of_several_it_follows_the_one_that_does_not_move_by_itself() {
+    let mut tables = Tables::default();
+    tables.invoke_at(2, "S", "h", Some(NOW + 1));
+    tables.invoke(3, "S");
+    tables.fail(3, Next::Pause(PauseReason::Handler.into()));
+    tables.invoke(4, "S");
+    tables.invoke(1, "S");
+    let entries = vec![attach(2, 1), attach(3, 2), attach(4, 3)];
+    tables.suspend(1, entries, Future::any(vec![1, 2, 3], vec![1], vec![]));
+    assert_eq!(ids(&chain_of(&tables, 1).await), [id(3)]);
+}
+
+#[tokio::test]
+async fn a_circle_is_called_one_and_left() {
+    let mut tables = Tables::default();
+    for number in [1, 2, 3] {
+        tables.invoke(number, "S");
+    }
+    for (number, next) in [(1, 2), (2, 3), (3, 1)] {
+        let wait = Future::any(vec![1], vec![1], vec![]);
+        tables.suspend(number, vec![attach(next, 1)], wait);
+    }
+    let chain = chain_of(&tables, 1).await;
+    assert_eq!(ids(&chain), [id(2), id(3)]);
+    assert!(chain.circle);
 }

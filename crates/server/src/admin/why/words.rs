@@ -1,20 +1,16 @@
 //! The words: facts of one invocation, and what the server knows besides, come in; a reason, a
 //! sentence and its details go out. Pure, so that every case is a line of a test.
 
+use super::phrases::{lasting, length, list, listed, text, until};
 use super::read::{Facts, On, Wait};
 use latchwork_engine::table::invocation::Status;
 use latchwork_engine::{AttemptFailure, InvocationId, Outcome, PauseReason, Target};
-use latchwork_protocol::id::invocation_text;
 use latchwork_protocol::ingress::{duration_text, rfc3339_nanos};
 use latchwork_runtime::RunningAttempt;
 use latchwork_runtime::registry::Registry;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// So many of the things that are waited for are named; the rest is counted.
-const NAMED_MAX: usize = 3;
-/// So many are among the details.
-const LISTED_MAX: usize = 20;
 /// An attempt that said nothing for longer is called idle, in ms.
 const IDLE_MS: u64 = 1_000;
 
@@ -242,10 +238,10 @@ fn running(facts: &Facts, world: &World<'_>) -> Said {
             ([], []) => ": the handler's own code is busy, or it waits for an awakeable or a \
                          signal, which a running attempt does not report."
                 .to_owned(),
-            ([], runs) => format!(": it executes {}.", list(runs, world, "and")),
+            ([], runs) => format!(": it executes {}.", list(runs, world.now, "and")),
             (opens, _) => format!(
                 ": its journal has no answer yet from {}.",
-                list(opens, world, "and")
+                list(opens, world.now, "and")
             ),
         });
     }
@@ -359,7 +355,7 @@ fn suspended(facts: &Facts, world: &World<'_>) -> Said {
             format!(
                 "It is suspended {}, and waits for {several}{}.",
                 lasting(since, world.now),
-                list(&waits, world, word)
+                list(&waits, world.now, word)
             )
         },
         details: details([
@@ -457,90 +453,4 @@ fn followed(waits: &[Wait]) -> Vec<InvocationId> {
         _ => None,
     });
     ids.collect()
-}
-
-fn listed(waits: &[Wait]) -> Value {
-    let one = |wait: &Wait| {
-        let mut one = match &wait.on {
-            On::Timer(due) => json!({"kind": "timer", "due_at": rfc3339_nanos(*due)}),
-            On::Call(id, target) => json!({"kind": "call", "id": text(*id), "target": target}),
-            On::Attach(id) => json!({"kind": "attach", "id": text(*id)}),
-            On::Promise(key) => json!({"kind": "promise", "promise": key}),
-            On::Awakeable(id) => json!({"kind": "awakeable", "id": id}),
-            On::Signal(name) => json!({"kind": "signal", "signal": name}),
-            On::Run => json!({"kind": "run"}),
-            On::Other => json!({"kind": "other"}),
-        };
-        if !wait.name.is_empty() {
-            one["name"] = json!(wait.name);
-        }
-        if let Some(since) = wait.since {
-            one["since"] = json!(rfc3339_nanos(since));
-        }
-        one
-    };
-    waits.iter().take(LISTED_MAX).map(one).collect()
-}
-
-/// The first few in words, and how many more there are.
-fn list(waits: &[&Wait], world: &World<'_>, word: &str) -> String {
-    let mut names: Vec<_> = waits
-        .iter()
-        .take(NAMED_MAX)
-        .map(|wait| named(wait, world))
-        .collect();
-    if let more @ 1.. = waits.len().saturating_sub(NAMED_MAX) {
-        names.push(format!("{more} more"));
-    }
-    match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} {word} {last}", rest.join(", ")),
-        None => String::new(),
-    }
-}
-
-fn named(wait: &Wait, world: &World<'_>) -> String {
-    let name = match wait.name.as_str() {
-        "" => String::new(),
-        name => format!(" {name:?}"),
-    };
-    match &wait.on {
-        On::Timer(due) => format!(
-            "its timer{name} that is due at {}, {}",
-            rfc3339_nanos(*due),
-            until(*due, world.now)
-        ),
-        On::Call(id, target) => format!("its call{name} of {target} ({})", text(*id)),
-        On::Attach(id) => format!("the result of {}, which it latched on to", text(*id)),
-        On::Promise(key) => format!("its promise {key:?}, which another handler must complete"),
-        On::Awakeable(id) => format!("the awakeable {id}, which somebody must resolve or reject"),
-        On::Signal(signal) => format!("the signal {signal:?}, which somebody must send"),
-        On::Run => format!("its run{name}"),
-        On::Other => "an answer of the server".to_owned(),
-    }
-}
-
-fn text(id: InvocationId) -> String {
-    invocation_text(&id.to_bytes())
-}
-
-fn lasting(since: u64, now: u64) -> String {
-    format!("for {}", length(now.saturating_sub(since)))
-}
-
-fn until(time: u64, now: u64) -> String {
-    match time.checked_sub(now) {
-        Some(rest) if rest > 0 => format!("in {}", length(rest)),
-        _ => "which is now".to_owned(),
-    }
-}
-
-/// A length of time without parts that nobody reads.
-fn length(ms: u64) -> String {
-    let step = match ms {
-        0..1_000 => 1,
-        1_000..3_600_000 => 1_000,
-        _ => 60_000,
-    };
-    duration_text(ms / step * step)
 }
