@@ -1,6 +1,7 @@
 //! The way in: what may be asked of the partitions, from any thread.
 
 use crate::inbox::{Inbox, ReplyTo, Wakeup};
+use crate::moment::Moment;
 use crate::registry::Registry;
 use arc_swap::ArcSwap;
 use latchwork_engine::table::invocation::Status;
@@ -226,6 +227,34 @@ impl Handle {
             all.push(heard.await.map_err(|_| AskError::Stopping)?);
         }
         Ok(all)
+    }
+
+    /// The tables of every partition, each held still at one place of its log that is not
+    /// before the question. Reading them holds nobody up.
+    ///
+    /// # Errors
+    /// If the server is stopping.
+    pub async fn moments(&self) -> Result<Vec<Arc<Moment>>, AskError> {
+        let asked: Vec<_> = self
+            .shared
+            .inboxes
+            .iter()
+            .map(|inbox| {
+                let (reply, heard) = oneshot::channel();
+                inbox.push(Wakeup::Moment(reply));
+                heard
+            })
+            .collect();
+        let mut all = Vec::with_capacity(asked.len());
+        for heard in asked {
+            all.push(heard.await.map_err(|_| AskError::Stopping)?);
+        }
+        Ok(all)
+    }
+
+    /// The place, in what [`Handle::moments`] gives, of the partition that owns a key.
+    pub fn owner(&self, partition_key: u64) -> usize {
+        usize::from(self.shared.topology.owner(partition_key))
     }
 
     async fn ask(&self, partition_key: u64, command: Command) -> Result<Reply, AskError> {

@@ -16,6 +16,7 @@ mod clock;
 mod handle;
 mod inbox;
 mod invoker;
+mod moment;
 mod node;
 mod partition;
 mod perform;
@@ -27,4 +28,5 @@ pub mod transport;
 
 pub use clock::{Clock, SystemClock};
 pub use handle::{AskError, CallEnd, Ending, Handle, OutputState, random_id};
+pub use moment::Moment;
 pub use node::{Fatal, Node, NodeOptions, OpenError, Recovery};

@@ -11,6 +11,7 @@ use crate::clock::{Clock, Stamp};
 use crate::handle::{Handle, Shared};
 use crate::inbox::{Inbox, Wakeup};
 use crate::invoker::{Invoker, World};
+use crate::moment::Moments;
 use crate::partition::Loop;
 use crate::registry::Registry;
 use crate::timers::Timers;
@@ -429,6 +430,7 @@ fn recover<S: Store>(
         stamp,
         invoker: Invoker::new(world, rim.clone(), slots),
         waiters: Waiters::default(),
+        moments: Moments::default(),
         timers: Timers::default(),
         batch: Batch::new(),
         unsealed_since: Some(Instant::now()),

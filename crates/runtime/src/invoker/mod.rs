@@ -74,6 +74,8 @@ enum ToAttempt {
 
 struct Running {
     epoch: u32,
+    /// When it was started, in ms since 1970.
+    since: u64,
     events: mpsc::UnboundedSender<ToAttempt>,
 }
 
@@ -113,7 +115,12 @@ impl Invoker {
             if let Some(start) = self.start(view, id, epoch)? {
                 let (events, heard) = mpsc::unbounded_channel();
                 // An older attempt that is still there has lost its place.
-                if let Some(old) = self.running.insert(id, Running { epoch, events }) {
+                let running = Running {
+                    epoch,
+                    since: self.world.clock.now_ms(),
+                    events,
+                };
+                if let Some(old) = self.running.insert(id, running) {
                     tell(&old, ToAttempt::Abort);
                 }
                 let attempt = Attempt::new(self.world.clone(), start, heard);
@@ -247,6 +254,12 @@ impl Invoker {
     /// How many attempts run.
     pub(crate) fn running(&self) -> usize {
         self.running.len()
+    }
+
+    /// All that run, each with the time at which it was started.
+    pub(crate) fn attempts(&self) -> HashMap<InvocationId, u64> {
+        let all = self.running.iter();
+        all.map(|(id, running)| (*id, running.since)).collect()
     }
 
     /// Breaks off everything.

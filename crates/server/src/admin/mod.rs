@@ -47,6 +47,9 @@ pub struct Admin {
     pub ingress_url: String,
     /// The largest body that is taken, in bytes.
     pub body_bytes_max: usize,
+    /// What a SQL statement may use.
+    #[cfg(feature = "sql")]
+    pub query_limits: crate::query::Limits,
 }
 
 /// Versions of the API that differ in what they answer.
