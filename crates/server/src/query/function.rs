@@ -92,6 +92,27 @@ pub(super) fn register(database: &Connection) -> rusqlite::Result<()> {
     })?;
     scalar("lw_least", -1, |c| extreme(c, |left, right| left < right))?;
 
+    let measured = |name: &str, call: fn(f64) -> f64| {
+        database.create_scalar_function(name, 1, flags, move |context| {
+            Ok(number(&context.get(0)?)
+                .map(call)
+                .filter(|result| result.is_finite()))
+        })
+    };
+    measured("lw_ceil", f64::ceil)?;
+    measured("lw_floor", f64::floor)?;
+    measured("lw_trunc", f64::trunc)?;
+    measured("lw_sqrt", f64::sqrt)?;
+    measured("lw_exp", f64::exp)?;
+    measured("lw_ln", f64::ln)?;
+    measured("lw_log10", f64::log10)?;
+    measured("lw_log2", f64::log2)?;
+    scalar("lw_power", 2, |c| {
+        let (base, exponent) = (c.get::<Value>(0).ok()?, c.get::<Value>(1).ok()?);
+        let power = number(&base)?.powf(number(&exponent)?);
+        power.is_finite().then_some(Value::Real(power))
+    })?;
+
     scalar("lw_to_time", 1, |c| {
         Some(parse_time(&string(c, 0)?)?.into())
     })?;
@@ -106,10 +127,10 @@ pub(super) fn register(database: &Connection) -> rusqlite::Result<()> {
     scalar("lw_bin", 3, |c| {
         Some(bin(int(c, 0)?, int(c, 1)?, int(c, 2)?)?.into())
     })?;
-    scalar("lw_trunc", 2, |c| {
+    scalar("lw_date_trunc", 2, |c| {
         Some(Part::parse(&string(c, 0)?)?.truncate(int(c, 1)?)?.into())
     })?;
-    scalar("lw_part", 2, |c| {
+    scalar("lw_date_part", 2, |c| {
         Some(Part::parse(&string(c, 0)?)?.of(int(c, 1)?).into())
     })?;
 

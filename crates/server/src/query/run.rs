@@ -123,15 +123,32 @@ pub(crate) async fn run(
         .spawn(move || {
             yield_to_others();
             let deadline = Instant::now() + limits.time;
-            let is_over = move || is_unwanted.load(Ordering::Relaxed) || Instant::now() > deadline;
+            let is_over = || {
+                let is_unwanted = is_unwanted.clone();
+                move || is_unwanted.load(Ordering::Relaxed) || Instant::now() > deadline
+            };
             let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
             let answer = compile(&text, now_ms, &limits.shown())
                 .map_err(QueryError::from)
                 .and_then(|compiled| {
-                    let source = rim.block_on(source(handle, &compiled))?;
-                    execute(&compiled, source, &limits, format, deadline, is_over)
+                    let source = Arc::new(rim.block_on(source(handle, &compiled))?);
+                    let run = || {
+                        let source = source.clone();
+                        execute(&compiled, source, &limits, format, deadline, is_over())
+                    };
+                    let answer = run();
+                    let was_alone = SLOTS.available_permits() + 1 == SLOTS_MAX;
+                    drop(slot);
+                    match answer {
+                        // Memory is counted for all together: perhaps the other had it.
+                        Err(QueryError::TooMuchMemory(_)) if !was_alone => {
+                            let all = SLOTS.acquire_many(SLOTS_MAX as u32);
+                            let _alone = rim.block_on(all).map_err(|_| QueryError::Abandoned)?;
+                            run()
+                        }
+                        answer => answer,
+                    }
                 });
-            drop(slot);
             // Whoever asked may have gone away.
             drop(reply.send(answer));
         })
@@ -176,14 +193,13 @@ async fn source(handle: Handle, compiled: &Compiled) -> Result<Source, QueryErro
 /// Runs a statement over a source.
 pub(super) fn execute(
     compiled: &Compiled,
-    source: Source,
+    source: Arc<Source>,
     limits: &Limits,
     format: Format,
     deadline: Instant,
     is_over: impl FnMut() -> bool + Send + 'static,
 ) -> Result<Bytes, QueryError> {
     let failure = Arc::new(OnceLock::new());
-    let source = Arc::new(source);
     let aux = |table| Aux {
         table,
         source: source.clone(),

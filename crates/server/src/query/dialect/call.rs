@@ -40,6 +40,7 @@ const NAMES: &[&str] = &[
     "dense_rank",
     "encode",
     "ends_with",
+    "exp",
     "first_value",
     "floor",
     "greatest",
@@ -148,7 +149,9 @@ impl Compiler {
         let now = self.now_ms;
         Some(match word.to_ascii_lowercase().as_str() {
             "now" | "current_timestamp" => Typed::new(format!("({now})"), Kind::Time),
-            "current_date" | "today" => Typed::new(format!("lw_trunc('day', {now})"), Kind::Date),
+            "current_date" | "today" => {
+                Typed::new(format!("lw_date_trunc('day', {now})"), Kind::Date)
+            }
             _ => return None,
         })
     }
@@ -673,18 +676,17 @@ fn scalar(name: &str, given: &Given, span: Span) -> Result<Typed, StatementError
             count(1..=2)?;
             made("round", sql(), Kind::F64)
         }
-        "ceil" | "ceiling" | "floor" | "trunc" | "sqrt" | "exp" | "ln" | "log10" | "log2"
-        | "sign" => {
+        "sign" => {
             count(1..=1)?;
-            made(
-                name,
-                sql(),
-                if name == "sign" { Kind::I64 } else { Kind::F64 },
-            )
+            made("sign", sql(), Kind::I64)
+        }
+        "ceil" | "floor" | "trunc" | "sqrt" | "exp" | "ln" | "log10" | "log2" => {
+            count(1..=1)?;
+            made(&format!("lw_{name}"), sql(), Kind::F64)
         }
         "power" | "pow" => {
             count(2..=2)?;
-            made("pow", sql(), Kind::F64)
+            made("lw_power", sql(), Kind::F64)
         }
         "mod" => {
             count(2..=2)?;
@@ -731,7 +733,7 @@ fn scalar(name: &str, given: &Given, span: Span) -> Result<Typed, StatementError
             count(2..=2)?;
             let part = part_name(&arguments[0], at(0))?;
             let time = as_time(arguments[1].clone(), at(1))?;
-            made("lw_trunc", vec![quote(part), time.sql], Kind::Time)
+            made("lw_date_trunc", vec![quote(part), time.sql], Kind::Time)
         }
         "date_part" | "datepart" => {
             count(2..=2)?;
@@ -744,7 +746,7 @@ fn scalar(name: &str, given: &Given, span: Span) -> Result<Typed, StatementError
             let time = as_time(arguments[0].clone(), at(0))?;
             // Rounded down, also before 1970.
             Ok(Typed::new(
-                format!("CAST(floor({} / 1000.0) AS INTEGER)", time.sql),
+                format!("CAST(lw_floor({} / 1000.0) AS INTEGER)", time.sql),
                 Kind::I64,
             ))
         }
@@ -831,11 +833,11 @@ fn part_name(typed: &Typed, span: Span) -> Result<&str, StatementError> {
 pub(super) fn part(name: &str, time: &str, span: Span) -> Result<Typed, StatementError> {
     match Part::parse(name) {
         Some(Part::Second | Part::Millisecond | Part::Epoch) => Ok(Typed::new(
-            format!("lw_part({}, {time})", quote(name)),
+            format!("lw_date_part({}, {time})", quote(name)),
             Kind::F64,
         )),
         Some(_) => Ok(Typed::new(
-            format!("CAST(lw_part({}, {time}) AS INTEGER)", quote(name)),
+            format!("CAST(lw_date_part({}, {time}) AS INTEGER)", quote(name)),
             Kind::I64,
         )),
         None => refuse(

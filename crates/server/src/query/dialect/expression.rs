@@ -651,7 +651,10 @@ impl Compiler {
             );
         }
         let typed = self.expr(inner, scope, level)?;
-        Ok(Typed::new(format!("{function}({})", typed.sql), Kind::F64))
+        Ok(Typed::new(
+            format!("lw_{function}({})", typed.sql),
+            Kind::F64,
+        ))
     }
 }
 
@@ -997,7 +1000,7 @@ fn cast(
                 _ => as_time(typed, span)?,
             };
             return Ok(match kind {
-                Kind::Date => Typed::new(format!("lw_trunc('day', {})", time.sql), Kind::Date),
+                Kind::Date => Typed::new(format!("lw_date_trunc('day', {})", time.sql), Kind::Date),
                 _ => Typed::new(time.sql, Kind::Time),
             });
         }

@@ -324,10 +324,17 @@ impl Compiler {
                     name: left.name,
                 });
                 Ok(Body {
-                    sql: format!(
-                        "SELECT * FROM ({}) {word} SELECT * FROM ({})",
-                        left_body.sql, right_body.sql
-                    ),
+                    // The engine takes all of them from left to right. What is recursive must
+                    // stand here itself, not in parentheses.
+                    sql: match &**right {
+                        SetExpr::SetOperation { .. } => {
+                            format!(
+                                "{} {word} SELECT * FROM ({})",
+                                left_body.sql, right_body.sql
+                            )
+                        }
+                        _ => format!("{} {word} {}", left_body.sql, right_body.sql),
+                    },
                     columns: columns.collect(),
                 })
             }
