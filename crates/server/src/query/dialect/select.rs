@@ -857,6 +857,14 @@ fn named(expr: &Expr, kind: Kind) -> Column {
             let column = name.next().map(folded).unwrap_or_default();
             (name.next().map(folded), column)
         }
+        Expr::Function(function) => (
+            None,
+            function.to_string().replacen(
+                &function.name.to_string(),
+                &function.name.to_string().to_lowercase(),
+                1,
+            ),
+        ),
         other => (None, other.to_string()),
     };
     Column {

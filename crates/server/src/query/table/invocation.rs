@@ -10,7 +10,7 @@ use latchwork_engine::{
     AttemptFailure, Combinator, Future, InvocationId, Outcome, Target, TargetKind, View, read,
 };
 use latchwork_protocol::service::frame::ty;
-use latchwork_runtime::registry::Registry;
+use latchwork_runtime::registry::{Deployment, Registry};
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 
@@ -22,8 +22,8 @@ pub(super) struct InvocationRow {
     outcome: Option<Outcome>,
     /// When the attempt was started that runs.
     since: Option<u64>,
-    /// What the SDK of its deployment calls itself.
-    sdk: Option<String>,
+    /// Where its last attempt went, while another one is to come.
+    attempted: Option<Arc<Deployment>>,
 }
 
 /// Something that happened to an invocation, as far as its row still tells.
@@ -98,7 +98,9 @@ const ALL: &[Column<InvocationRow>] = columns! {
         Outcome::Failure(_) => "failure",
     }));
     "completion_failure" Text |r| match &r.outcome {
-        Some(Outcome::Failure(failure)) => text(failed(failure.code, &failure.message)),
+        Some(Outcome::Failure(failure)) => {
+            text(format!("[{}] {}", failure.code, failure.message))
+        }
         _ => Cell::Null,
     };
     "in_flight" Bool |r| truth(r.since.is_some());
@@ -110,11 +112,12 @@ const ALL: &[Column<InvocationRow>] = columns! {
     };
     "last_start_at" Time |r| maybe_time(r.since);
     "next_retry_at" Time |r| maybe_time(r.row.next_retry_at);
-    "last_attempt_deployment_id" Text |r| match r.row.epoch {
-        0 => Cell::Null,
-        _ => maybe(r.row.pin.as_ref().map(|pin| &pin.deployment)),
+    "last_attempt_deployment_id" Text |r| {
+        maybe(r.attempted.as_ref().map(|deployment| &deployment.id))
     };
-    "last_attempt_server" Text |r| maybe(r.sdk.as_ref());
+    "last_attempt_server" Text |r| {
+        maybe(r.attempted.as_ref().and_then(|deployment| deployment.sdk_version.as_ref()))
+    };
     "last_failure" Text |r| of_failure(r, |failure| {
         let trace = if failure.stacktrace.is_empty() { "" } else { "\n" };
         text(failed(failure.code, &failure.message) + trace + &failure.stacktrace)
@@ -247,7 +250,7 @@ pub(super) fn one(
             row,
             outcome,
             since: None,
-            sdk: None,
+            attempted: None,
         },
     }))
 }
@@ -260,7 +263,8 @@ fn open(
 ) -> Box<dyn Scan> {
     let columns: &'static [Column<InvocationRow>] = columns;
     let ends = wish.uses(columns, "completion_result") || wish.uses(columns, "completion_failure");
-    let sdk = wish.uses(columns, "last_attempt_server");
+    let attempts = ["last_attempt_deployment_id", "last_attempt_server"];
+    let attempts = attempts.iter().any(|name| wish.uses(columns, name));
     let registry = source.registry.clone();
     let make = move |tables: &dyn Tables, id: InvocationId, row: Invocation| {
         if !takes(row.status()) {
@@ -271,12 +275,16 @@ fn open(
         } else {
             None
         };
+        let since = tables.running_since(&id);
+        let attempted = attempts
+            .then(|| attempted(&registry, &row, since))
+            .flatten();
         Ok(Made::Row(InvocationRow {
-            since: tables.running_since(&id),
-            sdk: sdk.then(|| sdk_of(&registry, &row)).flatten(),
             id,
             row,
             outcome,
+            since,
+            attempted,
         }))
     };
     walk(columns, source, &wish, make)
@@ -336,13 +344,14 @@ pub(super) fn ranges(source: &Source, wish: &Wish) -> Vec<Range> {
     }
 }
 
-fn sdk_of(registry: &Registry, row: &Invocation) -> Option<String> {
-    let pin = row.pin.as_ref()?;
-    registry
-        .deployments()
-        .get(&pin.deployment)?
-        .sdk_version
-        .clone()
+fn attempted(registry: &Registry, row: &Invocation, since: Option<u64>) -> Option<Arc<Deployment>> {
+    let tries = match row.status() {
+        Status::Running => since.is_some(),
+        Status::BackingOff | Status::Paused => row.epoch > 0,
+        _ => false,
+    };
+    let serving = registry.serving(&row.target, row.pin.as_ref());
+    serving.filter(|_| tries).map(|serving| serving.deployment)
 }
 
 /// The events that the row of an invocation still tells of. There is no history: of each kind

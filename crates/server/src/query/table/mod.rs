@@ -249,12 +249,6 @@ fn maybe_time(unix_ms: Option<u64>) -> Cell {
 
 /// A failure in one line: `[500 Internal] it broke`.
 fn failed(code: u32, message: &str) -> String {
-    let name = match code {
-        400 => " Bad Request",
-        404 => " Not Found",
-        409 => " Conflict",
-        500 => " Internal",
-        _ => "",
-    };
+    let name = if code == 500 { " Internal" } else { "" };
     format!("[{code}{name}] {message}")
 }
