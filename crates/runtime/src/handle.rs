@@ -2,6 +2,7 @@
 
 use crate::inbox::{Inbox, ReplyTo, Wakeup};
 use crate::invoker::RunningAttempt;
+use crate::moment::Moment;
 use crate::registry::Registry;
 use arc_swap::ArcSwap;
 use latchwork_engine::table::invocation::Status;
@@ -279,6 +280,29 @@ impl Handle {
         Ok(all)
     }
 
+    /// The tables of every partition, each held still at one place of its log that is not
+    /// before the question. Reading them holds nobody up.
+    ///
+    /// # Errors
+    /// If the server is stopping.
+    pub async fn moments(&self) -> Result<Vec<Arc<Moment>>, AskError> {
+        let asked: Vec<_> = self
+            .shared
+            .inboxes
+            .iter()
+            .map(|inbox| {
+                let (reply, heard) = oneshot::channel();
+                inbox.push(Wakeup::Moment(reply));
+                heard
+            })
+            .collect();
+        let mut all = Vec::with_capacity(asked.len());
+        for heard in asked {
+            all.push(heard.await.map_err(|_| AskError::Stopping)?);
+        }
+        Ok(all)
+    }
+
     /// Reads the tables of the partition that owns a key, as [`Handle::read`] does.
     ///
     /// # Errors
@@ -325,6 +349,11 @@ impl Handle {
             let _ = reply.send(read(view));
         })));
         heard.await.map_err(|_| AskError::Stopping)
+    }
+
+    /// The place, in what [`Handle::moments`] gives, of the partition that owns a key.
+    pub fn owner(&self, partition_key: u64) -> usize {
+        usize::from(self.shared.topology.owner(partition_key))
     }
 
     async fn ask(&self, partition_key: u64, command: Command) -> Result<Reply, AskError> {

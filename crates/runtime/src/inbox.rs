@@ -5,12 +5,13 @@
 //! exceeded, attempts wait before they read more.
 
 use latchwork_engine::{Command, InvocationId, Reply, View};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 use crate::handle::{CallEnd, Ending, OutputState, Standing};
 use crate::invoker::RunningAttempt;
+use crate::moment::Moment;
 
 /// Bytes of proposals that may wait; beyond that, callers are refused.
 const BYTES_MAX: usize = 64 << 20;
@@ -34,6 +35,8 @@ pub(crate) enum Wakeup {
     Read(Reading),
     /// The attempt of this invocation, if it has one, is to come to an end as soon as it waits.
     AskToSuspend(InvocationId),
+    /// Somebody wants the tables held still, to read them elsewhere.
+    Moment(oneshot::Sender<Arc<Moment>>),
     /// An attempt is gone without having said how it ended.
     AttemptLost(InvocationId, u32),
     /// Somebody wants to know how many attempts run.

@@ -17,6 +17,7 @@ mod deadlock;
 mod handle;
 mod inbox;
 mod invoker;
+mod moment;
 mod node;
 mod partition;
 mod perform;
@@ -31,4 +32,5 @@ pub use handle::{
     AskError, CallEnd, Ending, Handle, OutputState, Standing, random_id, random_incarnation,
 };
 pub use invoker::RunningAttempt;
+pub use moment::Moment;
 pub use node::{Fatal, Node, NodeOptions, OpenError, Recovery};

@@ -12,6 +12,7 @@ use crate::deadlock;
 use crate::handle::{Handle, Shared};
 use crate::inbox::{Inbox, Wakeup};
 use crate::invoker::{Invoker, Limits, World};
+use crate::moment::Moments;
 use crate::partition::Loop;
 use crate::timers::Timers;
 use crate::transport::Transport;
@@ -436,6 +437,7 @@ fn recover<S: Store>(
         stamp,
         invoker: Invoker::new(world, rim.clone(), limits),
         waiters: Waiters::default(),
+        moments: Moments::default(),
         timers: Timers::default(),
         batch: Batch::new(),
         unsealed_since: Some(Instant::now()),

@@ -14,6 +14,7 @@ use crate::clock::{Clock, Stamp};
 use crate::handle::{Ending, OutputState, Shared, Standing};
 use crate::inbox::{Inbox, ReplyTo, Wakeup};
 use crate::invoker::Invoker;
+use crate::moment::Moments;
 use crate::node::Fatal;
 use crate::timers::Timers;
 use crate::waiters::Waiters;
@@ -45,6 +46,7 @@ pub(crate) struct Loop<S: Store> {
     pub(crate) stamp: Stamp,
     pub(crate) invoker: Invoker,
     pub(crate) waiters: Waiters,
+    pub(crate) moments: Moments,
     pub(crate) timers: Timers,
     pub(crate) batch: Batch,
     /// When the oldest write that is not sealed was made.
@@ -63,6 +65,7 @@ impl<S: Store> Loop<S> {
         let result = self.turns();
         self.inbox.close();
         self.waiters.close();
+        self.moments.close();
         self.invoker.abort_all();
         result?;
         self.tables.close().map_err(Fatal::from)
@@ -76,7 +79,7 @@ impl<S: Store> Loop<S> {
         let mut proposals = Vec::new();
         loop {
             let now = self.stamp.now(&*self.clock);
-            let limit = self.timers.sleep(now, IDLE);
+            let limit = self.moments.sleep(self.timers.sleep(now, IDLE));
             self.inbox.take(&mut arrived, limit);
             let now = self.stamp.now(&*self.clock);
             // Before what has arrived: what is due was so when it came.
@@ -111,6 +114,7 @@ impl<S: Store> Loop<S> {
                 self.answer(question)?;
             }
             self.invoker.admit(&self.tables)?;
+            self.give_moments()?;
             self.keep_house()?;
             if stop {
                 return Ok(());
@@ -197,6 +201,7 @@ impl<S: Store> Loop<S> {
             Wakeup::Output(id, asker) => drop(asker.send(self.output(&id)?)),
             Wakeup::Read(read) => read(&self.tables),
             Wakeup::AskToSuspend(id) => self.invoker.ask_to_suspend(&id),
+            Wakeup::Moment(asker) => self.moments.ask(asker),
             Wakeup::AttemptLost(id, epoch) => self.invoker.lost(&id, epoch),
             Wakeup::Running(asker) => drop(asker.send(self.invoker.running())),
             Wakeup::Attempts(asker) => drop(asker.send(self.invoker.attempts())),
@@ -222,6 +227,16 @@ impl<S: Store> Loop<S> {
             }),
             None => OutputState::Pending(Status::try_from(row.status).unwrap_or(Status::Running)),
         })
+    }
+
+    /// Holds the tables still for those who asked. After the attempts of this turn were
+    /// started: whoever asks sees what was acknowledged to him as running.
+    fn give_moments(&mut self) -> Result<(), Fatal> {
+        let invoker = &self.invoker;
+        if self.moments.give(&mut self.tables, || invoker.attempts())? {
+            self.unsealed_since = None;
+        }
+        Ok(())
     }
 
     /// Gives the tables to disk now and then, and drops what the log then holds in vain.

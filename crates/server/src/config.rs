@@ -82,6 +82,13 @@ settings! {
     /// Free space on the disk of the data directory below which the health checks answer 503.
     /// Default 128MiB; 0 for never.
     disk_bytes_min: u64 = 128 << 20, bytes, "a size, such as 128MiB";
+    /// How long a SQL statement may run. Default 10s.
+    query_time_max: Duration = Duration::from_secs(10), duration, "a duration, such as 10s or 500ms";
+    /// Rows that a SQL statement may answer with. Default 100000.
+    query_rows_max: usize = 100_000, positive, "a number of at least 1";
+    /// Memory that a SQL statement may take, and the most bytes of its answer. Two run at a time.
+    /// Default 64MiB.
+    query_bytes_max: usize = 64 << 20, bytes_usize, "a size of at least 1, such as 64MiB";
     /// How long running attempts may go on recording after SIGTERM. Default 5s.
     shutdown_grace: Duration = Duration::from_secs(5), duration, "a duration, such as 5s or 500ms";
     /// Threads that serve connections; partitions have their own. Default: half the CPUs.

@@ -152,6 +152,12 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         ingress_url: format!("http://{}/", reachable(&ingress_addr)),
         body_bytes_max: config.request_bytes_max,
         attempts_max: config.attempts_max,
+        #[cfg(feature = "sql")]
+        query_limits: crate::query::Limits {
+            time: config.query_time_max,
+            rows: config.query_rows_max,
+            bytes: config.query_bytes_max,
+        },
     };
     let (stop, stopping) = watch::channel(());
     let mut tasks = tokio::task::JoinSet::new();

@@ -162,9 +162,6 @@ pub(super) enum AdminError {
     #[cfg(feature = "sql")]
     #[error(transparent)]
     Query(#[from] crate::query::QueryError),
-    #[cfg(feature = "sql")]
-    #[error("answers are JSON: send accept: application/json")]
-    Accept,
 }
 
 impl AdminError {
@@ -192,8 +189,6 @@ impl AdminError {
             Self::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,
             #[cfg(feature = "sql")]
             Self::Query(error) => query_status(error),
-            #[cfg(feature = "sql")]
-            Self::Accept => StatusCode::NOT_ACCEPTABLE,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -224,7 +219,9 @@ fn query_status(error: &crate::query::QueryError) -> StatusCode {
     match error {
         QueryError::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,
         QueryError::Busy | QueryError::Ask(AskError::Overloaded) => StatusCode::TOO_MANY_REQUESTS,
-        QueryError::Ask(_) | QueryError::Abandoned => StatusCode::SERVICE_UNAVAILABLE,
+        QueryError::Ask(_) | QueryError::Abandoned | QueryError::Thread(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::BAD_REQUEST,
     }
 }

@@ -60,6 +60,9 @@ pub struct Admin {
     pub body_bytes_max: usize,
     /// Attempts that may run at a time, for those who ask why one does not.
     pub attempts_max: usize,
+    /// What a SQL statement may use.
+    #[cfg(feature = "sql")]
+    pub query_limits: crate::query::Limits,
 }
 
 /// Versions of the API that differ in what they answer.

@@ -1,22 +1,55 @@
 //! Introspection: the tables as rows with names, for people and their tools.
 //!
 //! ```text
-//!   SQL ──▶ statement (which tables, which rows) ──▶ read (rows from a view) ──▶ sqlite ──▶ JSON
+//!   text ──▶ dialect: checked, typed, in the engine's words
+//!                └─▶ run: SQLite ◀── vtab ◀── table: rows from tables held still
+//!                              └─▶ answer: JSON or Arrow
 //! ```
 //!
-//! Start at `run`. `table` is the list of tables and columns; `read` turns stored rows
-//! into theirs, in slices, so that a partition is never held up. Only `sqlite` knows the SQL
-//! engine: it copies the rows that a statement needs into a database of its own.
+//! Start at [`run`]. `table` lists the tables, their columns and how rows are found; `dialect`
+//! knows SQL, and is the only one that reads what a user writes; `run`, `vtab` and `function`
+//! are the only ones that know SQLite. Nothing here holds a partition up: it hands out its
+//! tables held still, and the rest happens on a thread that yields to all others.
 //!
 //! Absent on purpose: anything that writes. Everything here reads.
 
-mod read;
-mod sqlite;
-mod statement;
+mod answer;
+mod arrow;
+mod cell;
+mod dialect;
+mod function;
+mod run;
 mod table;
+mod time;
+mod vtab;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use read::{ReadError, entries, invocation};
-pub(crate) use sqlite::{QueryError, run};
+pub(crate) use answer::Format;
+pub(crate) use run::{QueryError, run};
+pub(crate) use table::{ReadError, entries, invocation};
+
+use std::time::Duration;
+
+/// What a statement may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long it may run.
+    pub time: Duration,
+    /// Rows that it may answer with.
+    pub rows: usize,
+    /// Bytes of memory that it may take, and of its answer.
+    pub bytes: usize,
+}
+
+impl Limits {
+    /// As SHOW ALL shows them.
+    fn shown(&self) -> [(&'static str, String); 3] {
+        [
+            ("query_time_max", format!("{:?}", self.time)),
+            ("query_rows_max", self.rows.to_string()),
+            ("query_bytes_max", self.bytes.to_string()),
+        ]
+    }
+}
