@@ -1,12 +1,13 @@
 //! The tables of a partition held still, for readers on other threads.
 //!
 //! ```text
-//!   ask ──▶ Moments: shared while nothing has changed, at most one every SPACING
+//!   ask ──▶ Moments: shared while nothing has changed, one every SPACING in the long run
 //!             └─▶ tables.snapshot ──▶ Moment, read wherever and as long as the reader likes
 //! ```
 //!
 //! A snapshot seals what was committed, which the disk then has to take: so there are only so
-//! many in a second, and those who ask too fast wait for the next one together.
+//! many in a second. A few may come at once; those who ask for more wait for the next one
+//! together.
 
 use crate::invoker::RunningAttempt;
 use latchwork_engine::{InvocationId, ReadError, Rows, View};
@@ -16,8 +17,10 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// The least time between two snapshots of tables that change.
-const SPACING: Duration = Duration::from_millis(25);
+/// The time between two snapshots of tables that change, where many are asked for.
+const SPACING: Duration = Duration::from_millis(100);
+/// Snapshots that may come at once after a while without one.
+const BURST: u32 = 10;
 
 /// The tables of one partition at one place of its log, and which attempts ran then. Let it go
 /// soon: it keeps in memory and on disk what has been overwritten since.
@@ -48,7 +51,8 @@ impl View for Moment {
 pub(crate) struct Moments {
     askers: Vec<oneshot::Sender<Arc<Moment>>>,
     last: Weak<Moment>,
-    taken_at: Option<Instant>,
+    /// When the snapshots taken so far are paid for, one every [`SPACING`].
+    paid_at: Option<Instant>,
 }
 
 impl Moments {
@@ -62,11 +66,14 @@ impl Moments {
         if self.askers.is_empty() {
             return longest;
         }
-        let since = self.taken_at.map_or(SPACING, |at| at.elapsed());
-        longest.min(SPACING.saturating_sub(since))
+        let credit = SPACING * (BURST - 1);
+        let debt = self.paid_at.map_or(Duration::ZERO, |at| {
+            at.saturating_duration_since(Instant::now())
+        });
+        longest.min(debt.saturating_sub(credit))
     }
 
-    /// Answers those who ask, unless the last snapshot was too short a while ago. True: the
+    /// Answers those who ask, unless there were too many of late. True: the
     /// tables were sealed.
     pub(crate) fn give<S: Store>(
         &mut self,
@@ -86,7 +93,9 @@ impl Moments {
             Some(moment) => moment,
             None if !self.sleep(SPACING).is_zero() => return Ok(false),
             None => {
-                self.taken_at = Some(Instant::now());
+                let now = Instant::now();
+                let paid_at = self.paid_at.map_or(now, |at| at.max(now));
+                self.paid_at = Some(paid_at + SPACING);
                 Arc::new(Moment {
                     snapshot: tables.snapshot()?,
                     running: running().into_iter().map(|it| (it.id, it)).collect(),
@@ -120,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_shared_until_something_changes_and_then_spaced() {
+    fn a_moment_is_shared_until_something_changes() {
         let mut tables = Tables::open(MemoryStore::default()).unwrap();
         let mut moments = Moments::default();
         let value = |text: &'static str| [(Bytes::from("k"), Some(Bytes::from(text)))];
@@ -135,14 +144,28 @@ mod tests {
 
         tables.commit(2, value("new")).unwrap();
         let mut later = ask(&mut moments);
-        let began = Instant::now();
-        while !moments.give(&mut tables, Vec::new).unwrap() {
-            assert!(began.elapsed() < Duration::from_secs(10));
-            std::thread::sleep(moments.sleep(SPACING));
-        }
+        assert!(moments.give(&mut tables, Vec::new).unwrap());
         let later = later.try_recv().unwrap();
         assert_eq!(first.get(b"k").unwrap(), Some(Bytes::from("old")));
         assert_eq!(later.get(b"k").unwrap(), Some(Bytes::from("new")));
+    }
+
+    #[test]
+    fn a_few_moments_come_at_once_and_the_others_wait() {
+        let mut tables = Tables::open(MemoryStore::default()).unwrap();
+        let mut moments = Moments::default();
+        let began = Instant::now();
+        for lsn in 1..=u64::from(BURST) + 2 {
+            tables.commit(lsn, []).unwrap();
+            let mut asker = ask(&mut moments);
+            while !moments.give(&mut tables, Vec::new).unwrap() {
+                assert!(lsn > u64::from(BURST), "one of the first waited");
+                assert!(began.elapsed() < Duration::from_secs(10));
+                std::thread::sleep(moments.sleep(SPACING));
+            }
+            assert!(asker.try_recv().is_ok());
+        }
+        assert!(began.elapsed() >= SPACING * 2);
     }
 
     #[test]

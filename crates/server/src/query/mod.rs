@@ -8,7 +8,7 @@
 //!
 //! Start at [`run`]. `table` lists the tables, their columns and how rows are found; `dialect`
 //! knows SQL, and is the only one that reads what a user writes; `run`, `vtab` and `function`
-//! are the only ones that know SQLite. Nothing here holds a partition up: it hands out its
+//! are the only ones that know SQLite; `watch` ends what takes too long. Nothing here holds a partition up: it hands out its
 //! tables held still, and the rest happens on a thread that yields to all others.
 //!
 //! Absent on purpose: anything that writes. Everything here reads.
@@ -22,6 +22,7 @@ mod run;
 mod table;
 mod time;
 mod vtab;
+mod watch;
 
 #[cfg(test)]
 mod tests;

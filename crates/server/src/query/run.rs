@@ -12,6 +12,7 @@ use super::answer::{Answer, Format};
 use super::dialect::{Compiled, StatementError, compile};
 use super::table::{ReadError, Source};
 use super::vtab::{self, Aux};
+use super::watch::Watch;
 use super::{Limits, function};
 use bytes::Bytes;
 use latchwork_runtime::{AskError, Handle};
@@ -22,7 +23,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
 /// Statements that run at a time; others wait.
@@ -30,14 +31,10 @@ const SLOTS_MAX: usize = 2;
 static SLOTS: Semaphore = Semaphore::const_new(SLOTS_MAX);
 
 /// Steps of the engine between two looks at the clock.
-const STEPS: i32 = 10_000;
+const STEPS: i32 = 2_000;
 /// Bytes of the stack of a statement's thread: trees of long statements are taken apart on it.
 /// Only what is touched is memory.
 const STACK_BYTES: usize = 128 << 20;
-/// How much the thread yields: it gets about a tenth of a busy processor.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
-
 /// Why a statement has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum QueryError {
@@ -121,12 +118,8 @@ pub(crate) async fn run(
         .name("query".into())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            yield_to_others();
-            let deadline = Instant::now() + limits.time;
-            let is_over = || {
-                let is_unwanted = is_unwanted.clone();
-                move || is_unwanted.load(Ordering::Relaxed) || Instant::now() > deadline
-            };
+            Watch::yield_to_others();
+            let watch = Watch::new(limits.time, is_unwanted);
             let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
             let answer = compile(&text, now_ms, &limits.shown())
                 .map_err(QueryError::from)
@@ -134,7 +127,7 @@ pub(crate) async fn run(
                     let source = Arc::new(rim.block_on(source(handle, &compiled))?);
                     let run = || {
                         let source = source.clone();
-                        execute(&compiled, source, &limits, format, deadline, is_over())
+                        execute(&compiled, source, &limits, format, watch.clone())
                     };
                     let answer = run();
                     let was_alone = SLOTS.available_permits() + 1 == SLOTS_MAX;
@@ -167,13 +160,6 @@ impl Drop for Unwanted {
     }
 }
 
-/// Lets everything else go first.
-fn yield_to_others() {
-    // Of one thread only on Linux; and a statement that does not yield is no worse an answer.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, NICENESS);
-}
-
 /// The rows that a statement is about.
 async fn source(handle: Handle, compiled: &Compiled) -> Result<Source, QueryError> {
     let lives = compiled.tables.iter().any(|table| table.is_stored());
@@ -196,14 +182,13 @@ pub(super) fn execute(
     source: Arc<Source>,
     limits: &Limits,
     format: Format,
-    deadline: Instant,
-    is_over: impl FnMut() -> bool + Send + 'static,
+    watch: Watch,
 ) -> Result<Bytes, QueryError> {
     let failure = Arc::new(OnceLock::new());
     let aux = |table| Aux {
         table,
         source: source.clone(),
-        deadline,
+        watch: watch.clone(),
         failure: failure.clone(),
     };
     let answered = (|| {
@@ -211,7 +196,7 @@ pub(super) fn execute(
         for table in &compiled.tables {
             vtab::register(&database, aux(table))?;
         }
-        guard(&mut database, is_over)?;
+        guard(&mut database, watch.clone())?;
         if compiled.explain {
             plan(&database, compiled, format)
         } else {
@@ -249,10 +234,7 @@ fn open(limits: &Limits) -> rusqlite::Result<Connection> {
 }
 
 /// From here on it can only read, and ends when it is over.
-fn guard(
-    database: &mut Connection,
-    is_over: impl FnMut() -> bool + Send + 'static,
-) -> rusqlite::Result<()> {
+fn guard(database: &mut Connection, mut watch: Watch) -> rusqlite::Result<()> {
     database.authorizer(Some(|asked: AuthContext<'_>| match asked.action {
         AuthAction::Select
         | AuthAction::Read { .. }
@@ -261,7 +243,7 @@ fn guard(
         // An eponymous table is made when it is first said, in the schema of this engine.
         _ => Authorization::Deny,
     }))?;
-    database.progress_handler(STEPS, Some(is_over))
+    database.progress_handler(STEPS, Some(move || watch.is_over()))
 }
 
 fn rows(database: &Connection, compiled: &Compiled, limits: &Limits, format: Format) -> Answered {

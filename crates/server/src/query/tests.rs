@@ -5,6 +5,7 @@ use super::answer::Format;
 use super::dialect::compile;
 use super::run::{QueryError, execute};
 use super::table::{Source, TABLES};
+use super::watch::Watch;
 use latchwork_engine::table::invocation::{self, Invocation, Status};
 use latchwork_engine::table::journal::{self, Body, JournalEntry, Notification};
 use latchwork_engine::table::{Address, state};
@@ -17,7 +18,7 @@ use latchwork_runtime::registry::Registry;
 use prost::Message;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// 2023-11-14T22:13:20Z
 const NOW: i64 = 1_700_000_000_000;
@@ -128,18 +129,9 @@ fn ask(view: MemoryView, sql: &str, limits: Limits, format: Format) -> Result<Ve
         registry: Arc::new(Registry::default()),
         handle: None,
     };
-    let deadline = Instant::now() + limits.time;
-    let is_over = move || Instant::now() > deadline;
+    let watch = Watch::new(limits.time, Arc::default());
     let _one = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
-    execute(
-        &compiled,
-        Arc::new(source),
-        &limits,
-        format,
-        deadline,
-        is_over,
-    )
-    .map(Vec::from)
+    execute(&compiled, Arc::new(source), &limits, format, watch).map(Vec::from)
 }
 
 fn query(sql: &str) -> Result<Value, QueryError> {
@@ -578,6 +570,7 @@ fn mistakes_are_told_with_their_place_and_what_was_meant() {
         ("", "the statement is empty"),
         ("-- nothing", "the statement is empty"),
         ("SELECT 1; SELECT 2", "one statement at a time"),
+        ("SELECT FROM state", "say what to select"),
         ("SELECT $1", "parameters are not filled in"),
         ("SELECT 'a' ~ 'b'", "use LIKE"),
         ("SELECT 'a\0b'", "NUL"),

@@ -127,8 +127,12 @@ impl Interval {
         let minutes: i64 = parts.next()?.parse().ok()?;
         let seconds: f64 = parts.next().map_or(Some(0.0), |text| text.parse().ok())?;
         let in_range = (0..60).contains(&minutes) && (0.0..60.0).contains(&seconds);
-        let ms = hours.checked_mul(3_600_000)? + minutes * 60_000 + (seconds * 1_000.0) as i64;
-        (in_range && parts.next().is_none()).then_some(Self { months: 0, ms })
+        if !in_range || parts.next().is_some() {
+            return None;
+        }
+        let rest = minutes * 60_000 + (seconds * 1_000.0) as i64;
+        let ms = hours.checked_mul(3_600_000)?.checked_add(rest)?;
+        Some(Self { months: 0, ms })
     }
 
     /// The other way.

@@ -8,6 +8,7 @@
 
 use super::cell::{Cell, Kind};
 use super::table::{ReadError, Row, Scan, Source, Table, Wish};
+use super::watch::Watch;
 use rusqlite::types::ValueRef;
 use rusqlite::vtab::{
     Context, Filters, IndexConstraintOp, IndexInfo, Module, VTab, VTabConfig, VTabConnection,
@@ -18,7 +19,6 @@ use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 /// Rows that a table is believed to have where nothing is known.
 const MANY_ROWS: u32 = 1_000_000;
@@ -28,8 +28,8 @@ const MANY_ROWS: u32 = 1_000_000;
 pub(super) struct Aux {
     pub(super) table: &'static Table,
     pub(super) source: Arc<Source>,
-    /// A scan that finds nothing ends then.
-    pub(super) deadline: Instant,
+    /// Ends a scan that finds nothing.
+    pub(super) watch: Watch,
     /// Takes the reason if stored rows cannot be read: to the engine that is any error.
     pub(super) failure: Arc<OnceLock<ReadError>>,
 }
@@ -152,7 +152,7 @@ unsafe impl VTabCursor for Cursor<'_> {
             let Some(scan) = &mut self.scan else {
                 return Ok(());
             };
-            if Instant::now() > self.aux.deadline {
+            if self.aux.watch.is_over() {
                 return Err(interrupted());
             }
             match scan.slice() {
@@ -196,7 +196,7 @@ fn wish(table: &Table, plan: &str, given: &Filters<'_>) -> Option<Wish> {
             .parse()
             .ok()
             .and_then(|place: usize| table.columns.get(place));
-        let (Some(column), value) = (column, value) else {
+        let Some(column) = column else {
             continue;
         };
         match (value, column.kind) {

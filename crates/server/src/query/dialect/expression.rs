@@ -1,70 +1,24 @@
 //! Expressions: a tree comes in, the engine's text and the kind of the value go out.
 
 use super::super::cell::Kind;
-use super::super::time::{Interval, parse_time};
 use super::call;
+use super::cast::cast;
 use super::error::{StatementError, refuse};
 use super::literal;
+use super::operator::{json_call, negative};
+use super::query::Compiler;
 use super::scope::Scope;
-use super::select::{Compiler, Level};
+use super::select::Level;
+use super::typed::{Typed, as_time, comparable, truth};
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DataType, Expr, InTarget, Spanned,
+    AccessExpr, BinaryOperator, CastKind, CeilFloorKind, DateTimeField, Expr, Ident, Spanned,
     Subscript, TrimWhereField, UnaryOperator, Value,
 };
 use sqlparser::tokenizer::Span;
 
 /// How deep expressions may be nested: the engine's own limit is a thousand, and pieces that are
 /// put around them count too.
-const DEPTH_MAX: usize = 400;
-
-/// An expression for the engine.
-#[derive(Debug, Clone)]
-pub(super) struct Typed {
-    /// Its text; binds tighter than any operator.
-    pub(super) sql: String,
-    /// What its values are.
-    pub(super) kind: Kind,
-    /// What it is, where it is written out.
-    pub(super) constant: Option<Constant>,
-}
-
-/// A value that stands in the statement.
-#[derive(Debug, Clone)]
-pub(super) enum Constant {
-    Text(String),
-    Number(String),
-    Interval(Interval),
-}
-
-impl Typed {
-    pub(super) fn new(sql: impl Into<String>, kind: Kind) -> Self {
-        Self {
-            sql: sql.into(),
-            kind,
-            constant: None,
-        }
-    }
-
-    /// The text that it is, if it is one that is written out.
-    pub(super) fn as_text(&self) -> Option<&str> {
-        match &self.constant {
-            Some(Constant::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
-
-    pub(super) fn as_interval(&self) -> Option<Interval> {
-        match &self.constant {
-            Some(Constant::Interval(interval)) => Some(*interval),
-            _ => None,
-        }
-    }
-}
-
-/// A text for the engine.
-pub(super) fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
+pub(super) const DEPTH_MAX: usize = 400;
 
 impl Compiler {
     /// An expression that is said in a scope, at a level of the statement.
@@ -92,7 +46,7 @@ impl Compiler {
         Ok(typed)
     }
 
-    fn any(
+    pub(super) fn any(
         &mut self,
         expr: &Expr,
         scope: &Scope<'_>,
@@ -387,9 +341,9 @@ impl Compiler {
         }
     }
 
-    fn column(
+    pub(super) fn column(
         &mut self,
-        name: &[sqlparser::ast::Ident],
+        name: &[Ident],
         scope: &Scope<'_>,
         level: &mut Level,
     ) -> Result<Typed, StatementError> {
@@ -417,210 +371,6 @@ impl Compiler {
         Ok(truth(format!("({} {test})", typed.sql)))
     }
 
-    fn comparison(
-        &mut self,
-        left: &Expr,
-        operator: &str,
-        right: &Expr,
-        scope: &Scope<'_>,
-        level: &mut Level,
-    ) -> Result<Typed, StatementError> {
-        let left_typed = self.expr(left, scope, level)?;
-        let right_typed = self.expr(right, scope, level)?;
-        let (left, right) = comparable(left_typed, right_typed, right.span())?;
-        Ok(truth(format!("({} {operator} {})", left.sql, right.sql)))
-    }
-
-    fn within(
-        &mut self,
-        inner: &Expr,
-        target: &InTarget,
-        negated: bool,
-        span: Span,
-        scope: &Scope<'_>,
-        level: &mut Level,
-    ) -> Result<Typed, StatementError> {
-        let inner = self.expr(inner, scope, level)?;
-        let not = if negated { "NOT " } else { "" };
-        let list = match target {
-            InTarget::Subquery(subquery) => {
-                let body = self.query(subquery, &inside(scope))?;
-                if body.columns.len() != 1 {
-                    return refuse(span, "a subquery after IN has one column");
-                }
-                body.sql
-            }
-            InTarget::List(list) => {
-                let mut items = Vec::new();
-                for item in list {
-                    let typed = self.expr(item, scope, level)?;
-                    let (_, typed) = comparable(inner.clone(), typed, item.span())?;
-                    items.push(typed.sql);
-                }
-                items.join(", ")
-            }
-            _ => {
-                return refuse(
-                    span,
-                    "IN is followed by a list or a subquery in parentheses",
-                );
-            }
-        };
-        Ok(truth(format!("({} {not}IN ({list}))", inner.sql)))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one operator")]
-    fn like(
-        &mut self,
-        inner: &Expr,
-        pattern: &Expr,
-        escape: Option<&Expr>,
-        negated: bool,
-        folds_case: bool,
-        scope: &Scope<'_>,
-        level: &mut Level,
-    ) -> Result<Typed, StatementError> {
-        let (inner, pattern) = (
-            self.expr(inner, scope, level)?,
-            self.expr(pattern, scope, level)?,
-        );
-        let escape = match escape {
-            None => "'\\'".to_owned(),
-            Some(escape) => {
-                let typed = self.expr(escape, scope, level)?;
-                if typed.as_text().is_none_or(|text| text.chars().count() != 1) {
-                    return refuse(
-                        escape.span(),
-                        "ESCAPE is followed by one character in quotes",
-                    );
-                }
-                typed.sql
-            }
-        };
-        let inner = match inner.kind {
-            Kind::Binary => format!("lw_utf8({})", inner.sql),
-            _ => inner.sql,
-        };
-        let not = if negated { "NOT " } else { "" };
-        Ok(truth(if folds_case {
-            format!(
-                "(lw_lower({inner}) {not}LIKE lw_lower({}) ESCAPE {escape})",
-                pattern.sql
-            )
-        } else {
-            format!("({inner} {not}LIKE {} ESCAPE {escape})", pattern.sql)
-        }))
-    }
-
-    fn operation(
-        &mut self,
-        left: &Expr,
-        operator: &BinaryOperator,
-        right: &Expr,
-        span: Span,
-        scope: &Scope<'_>,
-        level: &mut Level,
-    ) -> Result<Typed, StatementError> {
-        use BinaryOperator as Op;
-        let compared = match operator {
-            Op::Eq => Some("="),
-            Op::NotEq => Some("<>"),
-            Op::Lt => Some("<"),
-            Op::LtEq => Some("<="),
-            Op::Gt => Some(">"),
-            Op::GtEq => Some(">="),
-            _ => None,
-        };
-        if let Some(compared) = compared {
-            return self.comparison(left, compared, right, scope, level);
-        }
-        let word = match operator {
-            Op::And => Some("AND"),
-            Op::Or => Some("OR"),
-            _ => None,
-        };
-        if let Some(word) = word {
-            return self.chain(left, operator, word, right, scope, level);
-        }
-        match operator {
-            Op::PGLikeMatch => return self.like(left, right, None, false, false, scope, level),
-            Op::PGNotLikeMatch => return self.like(left, right, None, true, false, scope, level),
-            Op::PGILikeMatch => return self.like(left, right, None, false, true, scope, level),
-            Op::PGNotILikeMatch => return self.like(left, right, None, true, true, scope, level),
-            _ => {}
-        }
-        let (left, right) = (
-            self.expr(left, scope, level)?,
-            self.expr(right, scope, level)?,
-        );
-        let number = |sign: &str| {
-            let kind = left.kind.join(right.kind);
-            let kind = if kind.is_number() { kind } else { Kind::Any };
-            Ok(Typed::new(
-                format!("({} {sign} {})", left.sql, right.sql),
-                kind,
-            ))
-        };
-        match operator {
-            Op::Plus => sum(&left, &right, false, span),
-            Op::Minus => sum(&left, &right, true, span),
-            Op::Multiply if left.kind == Kind::Duration || right.kind == Kind::Duration => {
-                Ok(Typed::new(
-                    format!("CAST({} * {} AS INTEGER)", left.sql, right.sql),
-                    Kind::Duration,
-                ))
-            }
-            Op::Divide if left.kind == Kind::Duration => Ok(Typed::new(
-                format!("CAST({} / {} AS INTEGER)", left.sql, right.sql),
-                Kind::Duration,
-            )),
-            Op::Multiply => number("*"),
-            Op::Divide => number("/"),
-            Op::Modulo => number("%"),
-            Op::BitwiseAnd => number("&"),
-            Op::BitwiseOr => number("|"),
-            Op::PGBitwiseShiftLeft => number("<<"),
-            Op::PGBitwiseShiftRight => number(">>"),
-            Op::StringConcat => Ok(Typed::new(
-                format!("({} || {})", as_text(&left), as_text(&right)),
-                Kind::Text,
-            )),
-            Op::Arrow => Ok(json_call("lw_json_get", &left, &right, Kind::Json)),
-            Op::LongArrow => Ok(json_call("lw_json_text", &left, &right, Kind::Text)),
-            Op::Question => Ok(json_call("lw_json_has", &left, &right, Kind::Bool)),
-            Op::PGRegexMatch | Op::PGRegexIMatch | Op::PGRegexNotMatch | Op::PGRegexNotIMatch => {
-                refuse(span, "regular expressions are not there: use LIKE or ILIKE")
-            }
-            other => refuse(span, format!("the operator {other} is not known")),
-        }
-    }
-
-    /// A chain of one operator, which the parser nests to the left, without nesting here.
-    fn chain(
-        &mut self,
-        left: &Expr,
-        operator: &BinaryOperator,
-        word: &str,
-        right: &Expr,
-        scope: &Scope<'_>,
-        level: &mut Level,
-    ) -> Result<Typed, StatementError> {
-        let mut links = vec![right];
-        let mut rest = left;
-        while let Expr::BinaryOp { left, op, right } = rest
-            && op == operator
-        {
-            links.push(right);
-            rest = left;
-        }
-        links.push(rest);
-        let mut parts = Vec::with_capacity(links.len());
-        for link in links.into_iter().rev() {
-            parts.push(self.expr(link, scope, level)?.sql);
-        }
-        Ok(truth(balanced(&parts, word)))
-    }
-
     /// An expression that is a time, or a text that says one.
     pub(super) fn time(
         &mut self,
@@ -643,7 +393,7 @@ impl Compiler {
     ) -> Result<Typed, StatementError> {
         if !matches!(
             field,
-            CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime)
+            CeilFloorKind::DateTimeField(DateTimeField::NoDateTime)
         ) {
             return refuse(
                 span,
@@ -658,36 +408,12 @@ impl Compiler {
     }
 }
 
-/// Operands with a word between them, nested as little as can be.
-fn balanced(parts: &[String], word: &str) -> String {
-    match parts {
-        [] => "1".to_owned(),
-        [only] => only.clone(),
-        _ => {
-            let (left, right) = parts.split_at(parts.len() / 2);
-            format!(
-                "({} {word} {})",
-                balanced(left, word),
-                balanced(right, word)
-            )
-        }
-    }
-}
-
 /// The scope of a subquery: what is said around it can be said in it.
 pub(super) fn inside<'a>(scope: &'a Scope<'a>) -> Scope<'a> {
     Scope {
         columns: Vec::new(),
         around: Some(scope),
     }
-}
-
-fn truth(sql: String) -> Typed {
-    Typed::new(sql, Kind::Bool)
-}
-
-fn json_call(function: &str, json: &Typed, key: &Typed, kind: Kind) -> Typed {
-    Typed::new(format!("{function}({}, {})", json.sql, key.sql), kind)
 }
 
 /// An element of a list, counted from 1, or of JSON, by name.
@@ -710,307 +436,4 @@ fn element(list: &Typed, place: &Typed, span: Span) -> Result<Typed, StatementEr
         format!("{function}({}, nullif({} - 1, -1))", list.sql, place.sql),
         kind,
     ))
-}
-
-fn negative(typed: Typed, span: Span) -> Result<Typed, StatementError> {
-    match typed.constant {
-        Some(Constant::Interval(interval)) => match interval.negate() {
-            Some(interval) => Ok(literal::of_interval(interval)),
-            None => refuse(span, "this interval is too long"),
-        },
-        Some(Constant::Number(digits)) => {
-            let digits = match digits.strip_prefix('-') {
-                Some(positive) => positive.to_owned(),
-                None => format!("-{digits}"),
-            };
-            let typed = literal::number(&digits, span)?;
-            Ok(Typed {
-                sql: format!("({})", typed.sql),
-                ..typed
-            })
-        }
-        _ => {
-            let kind = match typed.kind {
-                Kind::U32 | Kind::U64 => Kind::I64,
-                other => other,
-            };
-            Ok(Typed::new(format!("(-{})", typed.sql), kind))
-        }
-    }
-}
-
-/// A sum or a difference.
-fn sum(left: &Typed, right: &Typed, minus: bool, span: Span) -> Result<Typed, StatementError> {
-    let sign = if minus { "-" } else { "+" };
-    let plain = |kind| {
-        Ok(Typed::new(
-            format!("({} {sign} {})", left.sql, right.sql),
-            kind,
-        ))
-    };
-    let shifted = |time: &Typed, interval: Interval| {
-        let interval = if minus {
-            interval.negate()
-        } else {
-            Some(interval)
-        };
-        let Some(Interval { months, ms }) = interval else {
-            return refuse(span, "this interval is too long");
-        };
-        let sql = match months {
-            0 => time.sql.clone(),
-            months => format!("lw_add_months({}, {months})", time.sql),
-        };
-        Ok(Typed::new(format!("({sql} + {ms})"), Kind::Time))
-    };
-    match (left.kind, right.kind) {
-        (Kind::Time | Kind::Date, Kind::Interval) => match right.as_interval() {
-            Some(interval) => shifted(left, interval),
-            None => refuse(span, "write the interval out: INTERVAL '1 hour'"),
-        },
-        (Kind::Interval, Kind::Time | Kind::Date) if !minus => match left.as_interval() {
-            Some(interval) => shifted(right, interval),
-            None => refuse(span, "write the interval out: INTERVAL '1 hour'"),
-        },
-        (Kind::Interval, Kind::Interval) => {
-            let right = right.as_interval();
-            let right = right.and_then(|i| if minus { i.negate() } else { Some(i) });
-            let both = left.as_interval().zip(right);
-            let total = both.and_then(|(a, b)| {
-                Some(Interval {
-                    months: a.months.checked_add(b.months)?,
-                    ms: a.ms.checked_add(b.ms)?,
-                })
-            });
-            match total {
-                Some(total) => Ok(literal::of_interval(total)),
-                None => refuse(span, "this interval is too long"),
-            }
-        }
-        (one, two) if one.is_time() && two.is_time() => {
-            if minus {
-                plain(Kind::Duration)
-            } else {
-                refuse(
-                    span,
-                    "two times cannot be added: their difference is a duration",
-                )
-            }
-        }
-        (one, Kind::Duration) if one.is_time() => plain(Kind::Time),
-        (Kind::Duration, two) if two.is_time() && !minus => plain(Kind::Time),
-        (Kind::Duration, Kind::Interval) => {
-            let right = Typed::new(fixed(right, span)?, Kind::Duration);
-            sum(left, &right, minus, span)
-        }
-        (Kind::Interval, Kind::Duration) => {
-            let left = Typed::new(fixed(left, span)?, Kind::Duration);
-            sum(&left, right, minus, span)
-        }
-        (Kind::Duration, Kind::Duration | Kind::Null) | (Kind::Null, Kind::Duration) => {
-            plain(Kind::Duration)
-        }
-        (one, two) if one.is_time() && two == Kind::Text => {
-            let right = as_time(right.clone(), span)?;
-            sum(left, &right, minus, span)
-        }
-        (one, two) if one.is_time() && two.is_number() => refuse(
-            span,
-            "a number is no length of time: write INTERVAL '5 minutes'",
-        ),
-        (one, two) => {
-            let kind = one.join(two);
-            plain(if kind.is_number() { kind } else { Kind::Any })
-        }
-    }
-}
-
-/// An interval in ms; nothing with months has a length.
-pub(super) fn fixed(interval: &Typed, span: Span) -> Result<String, StatementError> {
-    match interval.as_interval() {
-        Some(Interval { months: 0, ms }) => Ok(format!("({ms})")),
-        Some(_) => refuse(span, "months and years differ in length: use days"),
-        None => refuse(span, "write the interval out: INTERVAL '1 hour'"),
-    }
-}
-
-/// A time, from a time or from a text that says one.
-pub(super) fn as_time(typed: Typed, span: Span) -> Result<Typed, StatementError> {
-    if typed.kind.is_time() || typed.kind == Kind::Null {
-        return Ok(typed);
-    }
-    match (typed.as_text(), typed.kind) {
-        (Some(text), _) => match parse_time(text) {
-            Some(ms) => Ok(Typed::new(format!("({ms})"), Kind::Time)),
-            None => refuse(
-                span,
-                format!("{text:?} is no time: write '2026-11-24T10:00:00Z' or '2026-11-24'"),
-            ),
-        },
-        (None, Kind::Text | Kind::Any) => {
-            Ok(Typed::new(format!("lw_to_time({})", typed.sql), Kind::Time))
-        }
-        _ => refuse(
-            span,
-            "a time is wanted here; to_timestamp makes one of a number",
-        ),
-    }
-}
-
-/// Two values as they can be compared: a text that is written out is what it is compared with.
-pub(super) fn comparable(
-    left: Typed,
-    right: Typed,
-    span: Span,
-) -> Result<(Typed, Typed), StatementError> {
-    let right = like_other(right, &left, span)?;
-    let left = like_other(left, &right, span)?;
-    Ok((left, right))
-}
-
-fn like_other(typed: Typed, other: &Typed, span: Span) -> Result<Typed, StatementError> {
-    match other.kind {
-        kind if kind.is_time() && matches!(typed.kind, Kind::Text | Kind::Any) => {
-            as_time(typed, span)
-        }
-        kind if kind.is_time() && typed.kind.is_number() => refuse(
-            span,
-            "a time is compared with a time: write '2026-11-24T10:00:00Z'",
-        ),
-        Kind::Duration => match (&typed.constant, typed.kind) {
-            (_, Kind::Interval) => Ok(Typed::new(fixed(&typed, span)?, Kind::Duration)),
-            (Some(Constant::Text(text)), _) => match Interval::parse(text) {
-                Some(interval) => {
-                    let interval = literal::of_interval(interval);
-                    Ok(Typed::new(fixed(&interval, span)?, Kind::Duration))
-                }
-                None => refuse(span, format!("{text:?} is no duration: write '1 hour'")),
-            },
-            _ => Ok(typed),
-        },
-        Kind::Bool => match typed.as_text() {
-            Some("true" | "t") => Ok(truth("1".to_owned())),
-            Some("false" | "f") => Ok(truth("0".to_owned())),
-            Some(text) => refuse(span, format!("{text:?} is neither true nor false")),
-            None => Ok(typed),
-        },
-        Kind::Text => match &typed.constant {
-            Some(Constant::Number(digits)) => Ok(Typed::new(quote(digits), Kind::Text)),
-            _ => Ok(typed),
-        },
-        Kind::Binary => match typed.as_text() {
-            Some(_) => Ok(Typed::new(
-                format!("CAST({} AS BLOB)", typed.sql),
-                Kind::Binary,
-            )),
-            None => Ok(typed),
-        },
-        kind if kind.is_number() => match typed.as_text() {
-            Some(text) => match literal::number(text.trim(), span) {
-                Ok(number) => Ok(number),
-                Err(_) => refuse(
-                    span,
-                    format!("{text:?} is no number, and is compared with one"),
-                ),
-            },
-            None => Ok(typed),
-        },
-        _ => Ok(typed),
-    }
-}
-
-/// The engine's text for a value as text.
-pub(super) fn as_text(typed: &Typed) -> String {
-    let sql = &typed.sql;
-    match typed.kind {
-        Kind::Text
-        | Kind::Null
-        | Kind::Json
-        | Kind::Interval
-        | Kind::TextList
-        | Kind::NumberList => sql.clone(),
-        Kind::Binary | Kind::Any => format!("lw_utf8({sql})"),
-        Kind::Bool => format!("(CASE {sql} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END)"),
-        Kind::Time => format!("lw_iso_time({sql})"),
-        Kind::Date => format!("lw_iso_date({sql})"),
-        Kind::Duration => format!("lw_iso_duration({sql})"),
-        Kind::U64 => format!("printf('%llu', {sql})"),
-        Kind::U32 | Kind::I64 | Kind::F64 => format!("CAST({sql} AS TEXT)"),
-    }
-}
-
-/// What a type is called, reduced to the kinds that there are.
-fn kind_of(data_type: &DataType) -> Option<Kind> {
-    let name = data_type.to_string().to_ascii_uppercase();
-    let word = name.split(['(', ' ']).next().unwrap_or_default();
-    Some(match word {
-        "TEXT" | "VARCHAR" | "CHAR" | "CHARACTER" | "STRING" | "NVARCHAR" | "UUID" | "CLOB" => {
-            Kind::Text
-        }
-        "JSON" | "JSONB" => Kind::Json,
-        "BYTEA" | "BLOB" | "BINARY" | "VARBINARY" | "BYTES" => Kind::Binary,
-        "BOOL" | "BOOLEAN" => Kind::Bool,
-        "INT" | "INTEGER" | "BIGINT" | "SMALLINT" | "TINYINT" | "INT2" | "INT4" | "INT8"
-        | "INT16" | "INT32" | "INT64" | "SIGNED" | "UNSIGNED" | "MEDIUMINT" => Kind::I64,
-        "UINT8" | "UINT16" | "UINT32" | "UINT64" | "UBIGINT" => Kind::U64,
-        "FLOAT" | "DOUBLE" | "REAL" | "FLOAT4" | "FLOAT8" | "FLOAT32" | "FLOAT64" | "NUMERIC"
-        | "DECIMAL" | "DEC" => Kind::F64,
-        "TIMESTAMP" | "TIMESTAMPTZ" | "DATETIME" => Kind::Time,
-        "DATE" | "DATE32" => Kind::Date,
-        "INTERVAL" => Kind::Interval,
-        _ => return None,
-    })
-}
-
-/// A value as one of another type. Strict: what cannot be cast is an error, else null.
-fn cast(
-    typed: Typed,
-    data_type: &DataType,
-    strict: bool,
-    span: Span,
-) -> Result<Typed, StatementError> {
-    let Some(kind) = kind_of(data_type) else {
-        return refuse(
-            span,
-            format!(
-                "the type {data_type} is not known: use TEXT, BIGINT, DOUBLE, BOOLEAN, TIMESTAMP, DATE, BYTEA or JSON"
-            ),
-        );
-    };
-    let sql = typed.sql.as_str();
-    let read = |what: &str| {
-        let function = if strict { "lw_cast_" } else { "lw_try_" };
-        format!("{function}{what}({sql})")
-    };
-    let from_text = matches!(typed.kind, Kind::Text | Kind::Json | Kind::Any);
-    let sql = match kind {
-        Kind::Text => as_text(&typed),
-        Kind::Json if from_text => sql.to_owned(),
-        Kind::Binary if typed.kind == Kind::Binary => sql.to_owned(),
-        Kind::Binary => format!("CAST({} AS BLOB)", as_text(&typed)),
-        Kind::Bool if from_text => read("bool"),
-        Kind::Bool => format!("({sql} <> 0)"),
-        Kind::I64 | Kind::U64 if from_text => read("int"),
-        Kind::I64 | Kind::U64 => format!("CAST({sql} AS INTEGER)"),
-        Kind::F64 if from_text => read("float"),
-        Kind::F64 => format!("CAST({sql} AS REAL)"),
-        Kind::Time | Kind::Date => {
-            let time = match typed.constant {
-                None if from_text && strict => Typed::new(read("time"), Kind::Time),
-                _ => as_time(typed, span)?,
-            };
-            return Ok(match kind {
-                Kind::Date => Typed::new(format!("lw_date_trunc('day', {})", time.sql), Kind::Date),
-                _ => Typed::new(time.sql, Kind::Time),
-            });
-        }
-        Kind::Interval => {
-            return match typed.as_text().map(Interval::parse) {
-                Some(Some(interval)) => Ok(literal::of_interval(interval)),
-                _ => refuse(span, "only a text that is written out can be an interval"),
-            };
-        }
-        _ => return refuse(span, format!("this cannot be cast to {data_type}")),
-    };
-    Ok(Typed::new(sql, kind))
 }

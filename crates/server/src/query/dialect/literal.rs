@@ -3,7 +3,7 @@
 use super::super::cell::Kind;
 use super::super::time::Interval;
 use super::error::{StatementError, refuse};
-use super::expression::{Constant, Typed, quote};
+use super::typed::{Constant, Typed, quote};
 use sqlparser::ast::{DateTimeField, Expr, Interval as IntervalTree, Spanned, Value};
 use sqlparser::tokenizer::Span;
 

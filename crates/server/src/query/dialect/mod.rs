@@ -2,8 +2,8 @@
 //! with the name and the kind of each column of its answer.
 //!
 //! ```text
-//!   text ──sqlparser──▶ tree ──▶ select: FROM, WHERE, … ──▶ SQL of SQLite, columns, tables
-//!                                  └─ expression, call: types, names ─┘
+//!   text ──sqlparser──▶ tree ──▶ query ▸ select ▸ from ──▶ SQL of SQLite, columns, tables
+//!                                  └─ expression ▸ operator, call, aggregate, cast ─┘
 //! ```
 //!
 //! This is a compiler, not a filter: what goes out is written here, piece by piece, from a tree
@@ -13,26 +13,32 @@
 //!
 //! Absent on purpose: everything that writes, and settings.
 
+mod aggregate;
 mod call;
+mod cast;
 mod error;
 mod expression;
+mod from;
 mod literal;
+mod operator;
+mod query;
 mod scope;
 mod select;
+mod typed;
 
 pub(super) use error::StatementError;
 
 use super::cell::Kind;
 use super::table::{TABLES, Table};
 use error::refuse;
-use expression::quote;
+use query::Compiler;
 use scope::Scope;
-use select::Compiler;
 use sqlparser::ast::{
     DescribeAlias, ObjectName, ShowStatementFilter, ShowStatementOptions, Spanned, Statement,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
+use typed::quote;
 
 /// Bytes of a statement: its tree must fit on the stack of whoever takes it apart.
 const TEXT_BYTES_MAX: usize = 512 << 10;
