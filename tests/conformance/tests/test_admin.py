@@ -140,6 +140,8 @@ def test_answers_are_as_the_api_describes_them(api, admin, probe, key, tag):
                 if verb != "get" and path not in bodies and name is not NO_INVOCATION:
                     continue
                 kw = {"json": bodies.get(path, {})} if verb in ("post", "put", "patch") else {}
+                if path == "/query":
+                    kw["headers"] = {"accept": "application/json"}
                 r = admin.request(verb.upper(), at, **kw)
                 assert "nothing is served" not in r.text and r.status_code != 405, f"{verb} {at}"
                 described.answer(verb, path, r)

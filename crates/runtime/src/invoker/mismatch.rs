@@ -18,6 +18,14 @@ pub(super) fn side_by_side(failure: &AttemptFailure, journal: &[JournalEntry]) -
         Some(Body::Command(command)) => Some(describe(command.ty as u16, &command.raw)),
         _ => None,
     });
+    let recorded = index.and_then(|index| {
+        let commands = journal.iter().filter_map(|entry| match &entry.body {
+            Some(Body::Input(_)) => Some(ty::INPUT),
+            Some(Body::Command(command)) => Some(command.ty as u16),
+            _ => None,
+        });
+        commands.into_iter().nth(index as usize).and_then(ty::name)
+    });
     let expected = match index {
         Some(index) => match commands.clone().nth(index as usize) {
             Some(command) => format!("{index}: {command}"),
@@ -30,18 +38,22 @@ pub(super) fn side_by_side(failure: &AttemptFailure, journal: &[JournalEntry]) -
     };
     Mismatch {
         expected,
-        found: found(failure, index),
+        found: found(failure, index, recorded.unwrap_or_default()),
     }
 }
 
 /// What the handler did, as far as the SDK says so.
-fn found(failure: &AttemptFailure, index: Option<u32>) -> String {
+fn found(failure: &AttemptFailure, index: Option<u32>, recorded: &str) -> String {
     let mut found = index.map(|index| format!("{index}: ")).unwrap_or_default();
-    if let Some(attempted) = between(
-        &failure.message,
-        "attempts to perform the following: '",
-        "'",
-    ) {
+    let said = |before| between(&failure.message, before, "'");
+    let attempted = said("attempts to perform the following: '");
+    let previous = said("recorded the following: '");
+    // Some releases of the SDKs have the two texts the wrong way round.
+    let attempted = match (attempted, previous) {
+        (Some(attempted), Some(previous)) if same(attempted, recorded) => Some(previous),
+        (attempted, _) => attempted,
+    };
+    if let Some(attempted) = attempted {
         found += attempted;
     } else {
         let ty = failure.command_type.and_then(|ty| u16::try_from(ty).ok());
@@ -65,6 +77,17 @@ fn found(failure: &AttemptFailure, index: Option<u32>) -> String {
         }
     }
     found
+}
+
+/// Whether two names of a command are the same but for how they are written.
+fn same(one: &str, other: &str) -> bool {
+    let letters = |name: &str| {
+        let letters = name.chars().filter(char::is_ascii_alphanumeric);
+        letters
+            .map(|letter| letter.to_ascii_lowercase())
+            .collect::<String>()
+    };
+    letters(one) == letters(other)
 }
 
 /// The index of the command in `(index '2')`.
@@ -172,6 +195,19 @@ mod tests {
         let mismatch = side_by_side(&failure, &journal());
         assert_eq!(mismatch.expected, "1: Call Counter/k1/add");
         assert_eq!(mismatch.found, "1: sleep \"nap\"");
+    }
+
+    #[test]
+    fn texts_that_are_the_wrong_way_round() {
+        let failure = AttemptFailure {
+            code: CODE,
+            message: " - The previous execution ran and recorded the following: 'sleep' \
+                      (index '1')\n - The current execution attempts to perform the following: \
+                      'call'"
+                .into(),
+            ..AttemptFailure::default()
+        };
+        assert_eq!(side_by_side(&failure, &journal()).found, "1: sleep");
     }
 
     #[test]
