@@ -13,29 +13,26 @@ pub(super) const CODE: u32 = 570;
 /// Both commands, from what the SDK said and what the journal holds.
 pub(super) fn side_by_side(failure: &AttemptFailure, journal: &[JournalEntry]) -> Mismatch {
     let index = quoted_index(&failure.message).or(failure.command_index);
-    let commands = journal.iter().filter_map(|entry| match &entry.body {
-        Some(Body::Input(_)) => Some("Input".to_owned()),
-        Some(Body::Command(command)) => Some(describe(command.ty as u16, &command.raw)),
-        _ => None,
-    });
-    let recorded = index.and_then(|index| {
-        let commands = journal.iter().filter_map(|entry| match &entry.body {
-            Some(Body::Input(_)) => Some(ty::INPUT),
-            Some(Body::Command(command)) => Some(command.ty as u16),
+    let commands: Vec<(u16, &[u8])> = journal
+        .iter()
+        .filter_map(|entry| match &entry.body {
+            Some(Body::Input(_)) => Some((ty::INPUT, &[][..])),
+            Some(Body::Command(command)) => Some((command.ty as u16, &command.raw[..])),
             _ => None,
-        });
-        commands.into_iter().nth(index as usize).and_then(ty::name)
-    });
-    let expected = match index {
-        Some(index) => match commands.clone().nth(index as usize) {
-            Some(command) => format!("{index}: {command}"),
-            None => format!(
+        })
+        .collect();
+    let recorded = index.and_then(|index| commands.get(index as usize));
+    let expected = match (index, recorded) {
+        (Some(index), Some((ty, raw))) => format!("{index}: {}", describe(*ty, raw)),
+        (Some(index), None) => {
+            format!(
                 "{index}: nothing; the journal has {} commands",
-                commands.count()
-            ),
-        },
-        None => "unknown; the SDK did not say at which command".to_owned(),
+                commands.len()
+            )
+        }
+        (None, _) => "unknown; the SDK did not say at which command".to_owned(),
     };
+    let recorded = recorded.and_then(|(ty, _)| ty::name(*ty));
     Mismatch {
         expected,
         found: found(failure, index, recorded.unwrap_or_default()),
