@@ -275,18 +275,54 @@ mod tests {
         assert_eq!(search(&known, id(2)), Verdict::Unknown(id(1)));
     }
 
+    fn both(first: u64, second: u64, each: fn(Vec<Tree>) -> Tree) -> Waits {
+        Waits::For(each(
+            [first, second]
+                .map(|low| Tree::Leaf(Leaf::Call(id(low))))
+                .to_vec(),
+        ))
+    }
+
     #[test]
     fn a_branch_that_moves_takes_its_circle_back() {
-        // 1 waits for 2 or 3: 2 leads back to 1, 3 will end.
-        let any = Tree::Any(vec![
-            Tree::Leaf(Leaf::Call(id(2))),
-            Tree::Leaf(Leaf::Call(id(3))),
-        ]);
+        // 1 needs 2 and 3. 2 waits for 4 or 5: 4 leads back to 1, 5 will end, and so will 2.
         let known = nodes(vec![
-            (1, Waits::For(any)),
-            (2, key(1)),
-            (3, Waits::ForOther),
+            (1, both(2, 3, Tree::All)),
+            (2, both(4, 5, Tree::Any)),
+            (4, key(1)),
+            (5, Waits::ForOther),
+            (3, key(1)),
         ]);
-        assert_eq!(search(&known, id(2)), Verdict::Moves);
+        assert_eq!(search(&known, id(3)), Verdict::Stands(vec![id(3), id(1)]));
+        assert_eq!(search(&known, id(1)), Verdict::Stands(vec![id(1), id(3)]));
+    }
+
+    #[test]
+    fn an_attempt_beside_the_circle_is_not_asked() {
+        // 1 needs 2 and 3. 2 has an attempt, whose call will end.
+        let known = nodes(vec![
+            (1, both(2, 3, Tree::All)),
+            (2, Waits::PerhapsFor(vec![id(5)])),
+            (5, Waits::ForOther),
+            (3, key(1)),
+        ]);
+        assert_eq!(search(&known, id(1)), Verdict::Stands(vec![id(1), id(3)]));
+    }
+
+    #[test]
+    fn only_what_needs_all_its_children_stands_with_one() {
+        let leaf = |_| Leaf::Stands;
+        let of = |combinator: Combinator| {
+            let future = Future {
+                completions: vec![1],
+                combinator: combinator.into(),
+                ..Future::default()
+            };
+            Tree::of(&future, &leaf)
+        };
+        let children = vec![Tree::Leaf(Leaf::Stands)];
+        assert_eq!(of(Combinator::AllCompleted), Tree::All(children.clone()));
+        let first_failed = of(Combinator::AllSucceededOrFirstFailed);
+        assert_eq!(first_failed, Tree::Any(children));
     }
 }
