@@ -16,6 +16,7 @@ use restate_sdk::endpoint::{Endpoint, ServiceOptions};
 use restate_sdk::http_server::HttpServer;
 use restate_sdk::prelude::*;
 use restate_sdk::service::IntoServiceDefinition;
+use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -76,8 +77,9 @@ struct Dormitory {
     asleep_count: AtomicUsize,
     awake_count: AtomicUsize,
     early: AtomicUsize,
-    /// Ends that were seen, by number, beyond the first: a replayed end is none.
-    ended: Mutex<std::collections::HashMap<u32, String>>,
+    /// The invocation that ended for each: the same may say so again in a later attempt.
+    ended: Mutex<HashMap<u32, String>>,
+    /// Sleepers for which two invocations ended.
     twice: AtomicUsize,
 }
 
