@@ -274,6 +274,10 @@ impl Check<'_> {
                 let counted = lock.waiting;
                 self.wrong(format!("{address:?}: {} wait, not {counted}", rows.len()));
             }
+            let first = rows.first().and_then(|(key, _)| inbox::parse_sequence(key));
+            if first.is_some_and(|first| first < lock.first_sequence) {
+                self.wrong(format!("{address:?}: {first:?} waits before the first"));
+            }
         }
     }
 
@@ -395,8 +399,8 @@ mod tests {
         let id = InvocationId::from_bytes([1; 24]);
         let lock = Lock {
             holder: id,
-            next_sequence: 0,
             waiting: 1,
+            ..Lock::default()
         };
         let address = Address {
             service: "S".into(),

@@ -1,6 +1,9 @@
 //! Objects: one at a time for each key, in the order of arrival.
 
-use super::check;
+use super::parse::Words;
+use super::{World, check, partition};
+use crate::{MemoryView, ReadError, Record, Rows, View};
+use bytes::Bytes;
 use expect_test::expect;
 
 #[test]
@@ -21,6 +24,38 @@ fn a_key_goes_from_one_to_the_next_in_order() {
             rows => 16
         "#]],
     );
+}
+
+/// Tables that answer what is asked for by its key, and nothing else.
+struct OnlyByKey<'a>(&'a MemoryView);
+
+impl View for OnlyByKey<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
+        self.0.get(key)
+    }
+
+    fn scan<'a>(&'a self, from: &[u8], _to: &[u8]) -> Rows<'a> {
+        let error = ReadError(format!("a scan from {from:?}"));
+        Box::new(std::iter::once(Err(error)))
+    }
+}
+
+#[test]
+fn the_next_in_order_is_found_without_a_scan() {
+    let mut world = World::default();
+    for (id, before) in [("i1", None), ("i2", None), ("i3", Some("i1"))] {
+        world.step(&mut Words::new(&format!("invoke O:k/a as {id}")));
+        if let Some(before) = before {
+            world.step(&mut Words::new(&format!("end {before}")));
+        }
+    }
+    let (own, command) = world.command("end", &mut Words::new("i2"));
+    let record = Record {
+        time: world.now,
+        command: Some(command),
+    };
+    let done = partition(own).apply(&OnlyByKey(&world.views[own]), record);
+    assert!(done.is_ok(), "{done:?}");
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub struct Lock {
     /// How many wait.
     #[prost(uint64, tag = "3")]
     pub waiting: u64,
+    /// Nobody waits with a sequence below this one.
+    #[prost(uint64, tag = "4")]
+    pub first_sequence: u64,
 }
 
 /// One that waits.
@@ -65,6 +68,11 @@ pub fn all_of(address: &Address) -> (Bytes, Bytes) {
     let prefix = key_at(number::INBOX, address, 0).freeze();
     let end = end_of(&prefix);
     (prefix, end)
+}
+
+/// Range of all that wait for one key with this sequence or a later one.
+pub fn all_from(address: &Address, sequence: u64) -> (Bytes, Bytes) {
+    (key(address, sequence), all_of(address).1)
 }
 
 /// Range of all that wait for any key.
