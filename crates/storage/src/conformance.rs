@@ -314,7 +314,16 @@ mod tests {
     }
 
     #[test]
-    fn the_log_in_files() {
+    fn the_log_in_files_written_directly() {
+        the_log_in_files(true);
+    }
+
+    #[test]
+    fn the_log_in_files_written_through_the_page_cache() {
+        the_log_in_files(false);
+    }
+
+    fn the_log_in_files(direct: bool) {
         let mut directory = TempDir::new().unwrap();
         log_suite(|log| {
             if log.is_none() {
@@ -324,6 +333,7 @@ mod tests {
             let options = FileLogOptions {
                 partition: 0,
                 segment_bytes: 4096,
+                direct,
             };
             let (log, found) = FileLog::open(directory.path(), options).unwrap();
             assert_eq!(found.cut, None);

@@ -5,8 +5,8 @@
 //!   0.spare                                                  waits to be the next one
 //! ```
 //!
-//! A batch is one frame, one write and one `fdatasync` into a file whose blocks are
-//! written already. When it does not fit, a spare gets a header and the name of a segment
+//! A batch is one frame and one synced write into a file whose blocks are written already
+//! (`writer.rs`). When it does not fit, a spare gets a header and the name of a segment
 //! before the batch goes into it, so that a crash finds a spare or a segment, never
 //! anything between. One directory has one writer at a time; the caller sees to that.
 
@@ -15,6 +15,7 @@ use super::reader::{Found, FrameReader};
 use super::recovery::{Recovered, recover, sync_directory};
 use super::segment::{self, SEGMENT_HEADER_LEN, SegmentHeader};
 use super::spares::Spares;
+use super::writer::{BLOCK, SegmentWriter};
 use super::{Log, LogError, Lsn, Records, Recovery, damaged, failed};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -30,6 +31,8 @@ pub struct FileLogOptions {
     pub partition: u16,
     /// Bytes of a segment; a larger batch gets a segment of its own.
     pub segment_bytes: u64,
+    /// Writes past the page cache where the file system allows it.
+    pub direct: bool,
 }
 
 impl Default for FileLogOptions {
@@ -37,6 +40,7 @@ impl Default for FileLogOptions {
         Self {
             partition: 0,
             segment_bytes: 8 << 20,
+            direct: true,
         }
     }
 }
@@ -53,11 +57,9 @@ pub(super) struct SealedSegment {
 /// The segment at the tail.
 #[derive(Debug)]
 pub(super) struct OpenSegment {
-    pub(super) file: File,
+    pub(super) writer: SegmentWriter,
     pub(super) path: PathBuf,
     pub(super) header: SegmentHeader,
-    /// Where the next frame goes.
-    pub(super) end: u64,
 }
 
 /// The log of one partition.
@@ -66,6 +68,7 @@ pub struct FileLog {
     directory: PathBuf,
     partition: u16,
     segment_bytes: u64,
+    direct: bool,
     /// From old to new.
     sealed: VecDeque<SealedSegment>,
     open: OpenSegment,
@@ -95,6 +98,7 @@ impl FileLog {
         let FileLogOptions {
             partition,
             segment_bytes,
+            direct,
         } = options;
         fs::create_dir_all(directory).map_err(failed(directory))?;
         let Recovered {
@@ -103,7 +107,7 @@ impl FileLog {
             tail,
             epoch,
             cut,
-        } = recover(directory, partition)?;
+        } = recover(directory, partition, direct)?;
         let mut spares = Spares::find(directory, segment_bytes)?;
         let open = match open {
             Some(open) => open,
@@ -116,13 +120,14 @@ impl FileLog {
                     salt: salt(tail),
                     length: segment_bytes,
                 };
-                begin(directory, &mut spares, header)?
+                begin(directory, &mut spares, header, direct)?
             }
         };
         let log = Self {
             directory: directory.to_owned(),
             partition,
             segment_bytes,
+            direct,
             sealed,
             open,
             tail,
@@ -166,17 +171,13 @@ impl FileLog {
     /// Puts one frame behind the last.
     fn write(&mut self, batch: &mut Batch, epoch: u64) -> Result<(), LogError> {
         let needed = segment::frame_len(batch.bytes().len()) as u64;
-        if self.open.end + needed > self.open.header.length {
+        if self.open.writer.end() + needed > self.open.header.length {
             self.hand_over(needed, epoch)?;
         }
         let open = &mut self.open;
         let frame = segment::seal(batch, self.tail, epoch, open.header.salt)?;
-        open.file
-            .write_all_at(frame, open.end)
-            .and_then(|()| open.file.sync_data())
-            .map_err(failed(&open.path))?;
-        open.end += needed;
-        if open.end > open.header.length / 2 {
+        open.writer.append(frame).map_err(failed(&open.path))?;
+        if open.writer.end() > open.header.length / 2 {
             self.spares.prepare();
         }
         Ok(())
@@ -190,9 +191,12 @@ impl FileLog {
             base: self.tail,
             epoch,
             salt: (self.salt)(self.tail),
-            length: self.segment_bytes.max(needed + SEGMENT_HEADER_LEN as u64),
+            length: match needed + SEGMENT_HEADER_LEN as u64 {
+                large if large > self.segment_bytes => large.next_multiple_of(BLOCK as u64),
+                _ => self.segment_bytes,
+            },
         };
-        let next = begin(&self.directory, &mut self.spares, header)?;
+        let next = begin(&self.directory, &mut self.spares, header, self.direct)?;
         let open = std::mem::replace(&mut self.open, next);
         // A segment without a record had the name of the next, which has taken its place.
         if open.header.base < self.open.header.base {
@@ -366,6 +370,7 @@ fn begin(
     directory: &Path,
     spares: &mut Spares,
     header: SegmentHeader,
+    direct: bool,
 ) -> Result<OpenSegment, LogError> {
     let spare = if header.length > spares.length() {
         spares.large(header.length)?
@@ -378,7 +383,6 @@ fn begin(
     };
     let path = directory.join(format!("{:020}.log", header.base));
     let file = File::options()
-        .read(true)
         .write(true)
         .open(&spare.path)
         .map_err(failed(&spare.path))?;
@@ -387,11 +391,11 @@ fn begin(
         .and_then(|()| fs::rename(&spare.path, &path))
         .map_err(failed(&spare.path))?;
     sync_directory(directory)?;
+    let writer = SegmentWriter::open(&path, header.length, SEGMENT_HEADER_LEN as u64, direct)?;
     Ok(OpenSegment {
-        file,
+        writer,
         path,
         header,
-        end: SEGMENT_HEADER_LEN as u64,
     })
 }
 

@@ -18,6 +18,7 @@ mod reader;
 mod recovery;
 mod segment;
 mod spares;
+mod writer;
 
 pub use batch::Batch;
 

@@ -7,6 +7,7 @@
 use super::file::{OpenSegment, SealedSegment};
 use super::reader::{Found, FrameReader};
 use super::segment::{ALIGNMENT, FRAME_HEADER_LEN, FrameHeader, claimed_lsn, frame_len};
+use super::writer::SegmentWriter;
 use super::{Cut, LogError, Lsn, damaged, failed};
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -25,7 +26,11 @@ pub(super) struct Recovered {
 }
 
 /// Checks all segments of `directory`.
-pub(super) fn recover(directory: &Path, partition: u16) -> Result<Recovered, LogError> {
+pub(super) fn recover(
+    directory: &Path,
+    partition: u16,
+    direct: bool,
+) -> Result<Recovered, LogError> {
     let paths = segments(directory)?;
     let mut recovered = Recovered {
         sealed: VecDeque::new(),
@@ -60,7 +65,7 @@ pub(super) fn recover(directory: &Path, partition: u16) -> Result<Recovered, Log
                 length: frames.length,
             });
         } else {
-            recovered.finish(frames, end)?;
+            recovered.finish(frames, end, direct)?;
         }
     }
     // A rename that was not synced before a crash must not be undone by the next one.
@@ -91,7 +96,7 @@ impl Recovered {
 
     /// Looks at what is behind the last whole frame of the last segment, and cuts it if it
     /// was torn.
-    fn finish(&mut self, frames: FrameReader, end: u64) -> Result<(), LogError> {
+    fn finish(&mut self, frames: FrameReader, end: u64, direct: bool) -> Result<(), LogError> {
         let FrameReader {
             path,
             header,
@@ -127,10 +132,9 @@ impl Recovered {
         // killed before it synced. It is about to be believed, so it must be on disk.
         file.sync_data().map_err(fail())?;
         self.open = Some(OpenSegment {
-            file,
+            writer: SegmentWriter::open(&path, header.length, end, direct)?,
             path,
             header,
-            end,
         });
         Ok(())
     }

@@ -12,6 +12,7 @@ fn options() -> FileLogOptions {
     FileLogOptions {
         partition: 0,
         segment_bytes: SEGMENT_BYTES,
+        ..FileLogOptions::default()
     }
 }
 
@@ -52,9 +53,15 @@ fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
     file.write_all_at(bytes, at).unwrap();
 }
 
-/// A log that has used each of its files several times.
+/// A log that has used each of its files several times. Written through the page cache: a
+/// direct write leaves no old bytes in its block.
 fn much_trimmed() -> (TempDir, FileLog) {
-    let (directory, mut log) = log_of(&[]);
+    let directory = TempDir::new().unwrap();
+    let options = FileLogOptions {
+        direct: false,
+        ..options()
+    };
+    let (mut log, _) = FileLog::open(directory.path(), options).unwrap();
     for round in 0..98_u64 {
         let lsn = append(&mut log, &[&[round as u8; 700]]).unwrap();
         log.trim(lsn.saturating_sub(6)).unwrap();
@@ -89,7 +96,7 @@ fn a_torn_tail_is_cut_and_said_wherever_it_was_torn() {
     let frame = (FRAME_HEADER_LEN + 4 + torn.len()) as u64;
     for kept in 1..frame {
         let (directory, mut log) = log_of(&[b"kept"]);
-        let (end, path) = (log.open.end, log.open.path.clone());
+        let (end, path) = (log.open.writer.end(), log.open.path.clone());
         append(&mut log, &[torn]).unwrap();
         drop(log);
         overwrite(&path, end + kept, &vec![0; (frame - kept) as usize]);
@@ -112,7 +119,7 @@ fn a_torn_tail_is_cut_and_said_wherever_it_was_torn() {
 #[test]
 fn a_torn_tail_whose_beginning_was_lost_is_cut_too() {
     let (directory, mut log) = log_of(&[b"kept"]);
-    let (end, path) = (log.open.end, log.open.path.clone());
+    let (end, path) = (log.open.writer.end(), log.open.path.clone());
     append(&mut log, &[&[7; 100]]).unwrap();
     drop(log);
     overwrite(&path, end, &[0; 64]);
@@ -134,18 +141,19 @@ fn a_torn_tail_whose_beginning_was_lost_is_cut_too() {
 #[test]
 fn in_a_recycled_segment_a_torn_tail_is_told_from_old_bytes() {
     let (directory, mut log) = much_trimmed();
-    let (end, path, tail) = (log.open.end, log.open.path.clone(), log.tail());
+    let (end, path, tail) = (log.open.writer.end(), log.open.path.clone(), log.tail());
     drop(log);
     // Old bytes alone are no tail.
-    assert_ne!(
-        fs::read(&path).unwrap()[end as usize..],
-        vec![0; (SEGMENT_BYTES - end) as usize]
-    );
+    let old = fs::read(&path).unwrap();
+    assert_ne!(old[end as usize..], vec![0; (SEGMENT_BYTES - end) as usize]);
     let (reopened, found) = open(&directory);
     assert_eq!((reopened.tail(), found.cut), (tail, None));
     log = reopened;
     append(&mut log, &[b"torn"]).unwrap();
     drop(log);
+    let torn = fs::read(&path).unwrap();
+    overwrite(&path, 0, &old);
+    overwrite(&path, end, &torn[end as usize..][..40]);
     overwrite(&path, end + FRAME_HEADER_LEN as u64 + 5, b"X");
     let (log, found) = open(&directory);
     let cut = Cut {
@@ -159,7 +167,7 @@ fn in_a_recycled_segment_a_torn_tail_is_told_from_old_bytes() {
 #[test]
 fn damage_before_the_tail_is_refused_with_its_place_and_nothing_is_changed() {
     let (directory, mut log) = log_of(&[b"first"]);
-    let (at, path) = (log.open.end, log.open.path.clone());
+    let (at, path) = (log.open.writer.end(), log.open.path.clone());
     append(&mut log, &[b"second"]).unwrap();
     append(&mut log, &[b"third"]).unwrap();
     drop(log);
@@ -292,10 +300,11 @@ fn a_crash_during_hand_over_leaves_a_log_that_opens() {
 #[test]
 fn after_a_failed_write_nothing_more_is_taken() {
     let (directory, mut log) = log_of(&[b"one"]);
-    log.open.file = File::open(&log.open.path).unwrap();
+    let unwritable = File::open(&log.open.path).unwrap();
+    let file = log.open.writer.exchange_file(unwritable);
     let refused = append(&mut log, &[b"two"]);
     assert!(matches!(refused, Err(LogError::Failed { .. })));
-    log.open.file = File::options().write(true).open(&log.open.path).unwrap();
+    log.open.writer.exchange_file(file);
     assert!(matches!(
         append(&mut log, &[b"two"]),
         Err(LogError::Poisoned)
