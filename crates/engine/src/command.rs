@@ -625,7 +625,8 @@ pub struct BreakDeadlock {
     pub failure: Failure,
 }
 
-/// Replaces the state of one key, after what already waits for the key.
+/// Replaces the state of one key: after what already waits for the key, or only if nobody has
+/// changed it.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct PatchState {
     /// Service of the object or workflow.
@@ -643,6 +644,21 @@ pub struct PatchState {
     /// Partition key of the object.
     #[prost(fixed64, tag = "5")]
     pub partition_key: u64,
+    /// Replaces it only under these conditions, and then at once.
+    #[prost(message, optional, tag = "6")]
+    pub only_if: Option<Unchanged>,
+}
+
+/// What must hold of a state for it to be replaced.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Unchanged {
+    /// All of the state as it was seen, in the order of its keys.
+    #[prost(message, repeated, tag = "1")]
+    pub seen: Vec<StateEntry>,
+    /// Nobody holds the key, and this invocation, which would be the run of the workflow, is
+    /// not there or over.
+    #[prost(message, required, tag = "2")]
+    pub run: InvocationId,
 }
 
 /// One entry of state.

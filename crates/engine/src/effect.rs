@@ -117,4 +117,6 @@ pub enum Reply {
     JournalMissing,
     /// The kept part of the journal has commands whose answer is not in it.
     OpenCommands,
+    /// The state is not as it was seen, or somebody holds it.
+    Changed,
 }

@@ -35,7 +35,7 @@ pub use command::{
     CompletePromise, Deliver, Delivered, Document, End, Entry, Failed, FireTimers, GetState,
     Invoke, Kill, Letter, Message, Mismatch, Next, Op, Operate, Operation, Output, PatchState,
     PauseReason, Progress, PromiseRead, ProposeRun, Record, Register, Restart, SendSignal,
-    SetState, Signal, Sleep, StateEntry, Suspended,
+    SetState, Signal, Sleep, StateEntry, Suspended, Unchanged,
 };
 pub use effect::{Effect, Reply};
 pub use future::{Combinator, Future};

@@ -1,9 +1,12 @@
-//! New state for one key, from an operator: after what already waits for the key.
+//! New state for one key, from an operator: after what already waits for the key, or at once
+//! if it is as the operator has seen it.
 
 use crate::Halt;
-use crate::command::PatchState;
+use crate::command::{PatchState, Unchanged};
 use crate::effect::Reply;
+use crate::read;
 use crate::table::inbox::{self, Lock, Turn};
+use crate::table::invocation::Status;
 use crate::table::{Address, state};
 use crate::transition::Apply;
 
@@ -14,12 +17,30 @@ impl Apply<'_> {
             scope: patch.scope.clone(),
             key: patch.key.clone(),
         };
+        if let Some(seen) = &patch.only_if
+            && !self.is_unchanged(&address, seen)?
+        {
+            self.reply(Reply::Changed);
+            return Ok(());
+        }
         match self.row::<Lock>(&inbox::lock_key(&address))? {
             None => self.replace_state(&address, &patch)?,
             Some(mut lock) => self.enqueue(&address, &mut lock, Turn::Patch(patch)),
         }
         self.reply(Reply::Done);
         Ok(())
+    }
+
+    fn is_unchanged(&self, address: &Address, seen: &Unchanged) -> Result<bool, Halt> {
+        let runs = self
+            .invocation(&seen.run)?
+            .is_some_and(|row| row.status() != Status::Completed);
+        if runs || self.get(&inbox::lock_key(address))?.is_some() {
+            return Ok(false);
+        }
+        let there = read::state(self, address)?;
+        let seen = seen.seen.iter().map(|entry| (&entry.key, &entry.value));
+        Ok(there.iter().map(|(key, value)| (key, value)).eq(seen))
     }
 
     pub(super) fn replace_state(

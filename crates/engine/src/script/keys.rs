@@ -151,6 +151,28 @@ fn a_patch_at_the_end_of_a_queue_frees_the_key() {
 }
 
 #[test]
+fn state_that_must_be_as_seen_is_not_changed_otherwise() {
+    check(
+        "patch O:k x=1 if i9 | patch O:k x=2 y=2 if i9 | patch O:k x=2 y=2 if i9 x=1 \
+         | invoke O:k/a as i1 | patch O:k if i9 x=2 y=2 | end i1 | state O:k \
+         | invoke W:w/!run as i2 | patch W:w x=1 if i2 | end i2 | patch W:w x=1 if i2",
+        expect![[r#"
+            patch O:k x=1 if i9 => reply Done
+            patch O:k x=2 y=2 if i9 => reply Changed
+            patch O:k x=2 y=2 if i9 x=1 => reply Done
+            invoke O:k/a as i1 => run i1@1, accepted i1
+            patch O:k if i9 x=2 y=2 => reply Changed
+            end i1 => done i1=, arm 24h
+            state O:k => x=2, y=2
+            invoke W:w/!run as i2 => run i2@1, accepted i2
+            patch W:w x=1 if i2 => reply Changed
+            end i2 => done i2=, arm 24h
+            patch W:w x=1 if i2 => reply Done
+        "#]],
+    );
+}
+
+#[test]
 fn a_deadlock_is_broken_by_ending_what_waits() {
     check(
         "invoke O:k/a as i1 | entry i1 call O:k/b as i2 #1 #2 | suspend i1 on 2 !1 \

@@ -7,7 +7,7 @@ use crate::{
     CompletePromise, End, Entry, Failed, Failure, Future, GetState, Identity, Input, InvocationId,
     Invoke, Letter, Next, Op, Operate, Operation, Output, PatchState, PauseReason, Pin, Progress,
     PromiseRead, ProposeRun, Restart, SendSignal, SetState, Settled, Signal, Sleep, Span,
-    StateEntry, Suspended, Target, read,
+    StateEntry, Suspended, Target, Unchanged, read,
 };
 use bytes::Bytes;
 use std::iter::Peekable;
@@ -47,6 +47,19 @@ impl<'a> Words<'a> {
             .next_if(|next| next.parse::<u64>().is_ok())?
             .parse()
             .ok()
+    }
+
+    /// `x=1 y=2`
+    fn state(&mut self) -> Vec<StateEntry> {
+        let mut state = Vec::new();
+        while let Some(word) = self.rest.next_if(|word| word.contains('=')) {
+            let (key, value) = word.split_once('=').expect("it has the sign");
+            state.push(StateEntry {
+                key: Bytes::copy_from_slice(key.as_bytes()),
+                value: Bytes::copy_from_slice(value.as_bytes()),
+            });
+        }
+        state
     }
 
     /// `nr 2` is the second bearer of an id.
@@ -150,19 +163,19 @@ impl World {
             }
             "patch" => {
                 let target = words.target();
-                let mut state = Vec::new();
-                while let Some((key, value)) = words.rest.next().and_then(|w| w.split_once('=')) {
-                    state.push(StateEntry {
-                        key: Bytes::copy_from_slice(key.as_bytes()),
-                        value: Bytes::copy_from_slice(value.as_bytes()),
-                    });
-                }
+                let state = words.state();
+                // `if`: only if this is the state, and `i9` is over or was never there.
+                let only_if = words.take("if").then(|| Unchanged {
+                    run: self.id(words.word()),
+                    seen: words.state(),
+                });
                 let patch = PatchState {
                     service: target.service,
                     scope: None,
                     key: target.key.expect("a keyed target"),
                     state,
                     partition_key: 0,
+                    only_if,
                 };
                 (0, Command::PatchState(patch))
             }

@@ -288,6 +288,7 @@ impl World {
                 key,
                 state: vec![entry],
                 partition_key: id.partition_key,
+                only_if: None,
             };
             self.shells[home(&id)].propose(Command::PatchState(patch));
         }

@@ -127,6 +127,12 @@ pub(super) enum AdminError {
         key: String,
         holder: String,
     },
+    #[error(
+        "the state of {service}/{key} is changed by others all the time, and nothing of yours was \
+         written: try again, or replace the whole state without a version, which is done after \
+         what waits for the key"
+    )]
+    StateBusy { service: String, key: String },
     #[error("there is no {0} {1:?}: this server has none")]
     NoneOf(&'static str, String),
     #[error("{0}")]
@@ -183,7 +189,8 @@ impl AdminError {
             | Self::Registered { .. }
             | Self::InUse { .. }
             | Self::StateHeld { .. }
-            | Self::StateVersion { .. } => StatusCode::CONFLICT,
+            | Self::StateVersion { .. }
+            | Self::StateBusy { .. } => StatusCode::CONFLICT,
             Self::State { status, .. } => *status,
             #[cfg(feature = "sql")]
             Self::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,

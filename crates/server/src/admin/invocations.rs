@@ -209,6 +209,8 @@ fn outcome(id: InvocationId, wish: Wish, reply: Reply) -> Result<Done, AdminErro
             StatusCode::UNPROCESSABLE_ENTITY,
         ),
         Reply::JournalMissing => conflict("its journal is no longer stored", StatusCode::GONE),
+        // Said of state, not of invocations.
+        Reply::Changed => conflict("its state was changed", StatusCode::CONFLICT),
         Reply::OpenCommands => conflict(
             "its journal has fewer commands, or one of them has no result yet; give a smaller \"from\"",
             StatusCode::BAD_REQUEST,

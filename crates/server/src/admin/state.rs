@@ -8,9 +8,9 @@
 //! ```
 //!
 //! A change that names a version, or that leaves a part of the state as it is, speaks of what it
-//! has seen: it is refused while an invocation holds the key, which may be changing it. What is
-//! compared and what is written are two steps; a call that begins and ends between them is
-//! overwritten. One that names no version and replaces everything waits for its turn.
+//! has seen: it is refused while an invocation holds the key, which may be changing it, and the
+//! engine makes it only if the state is still the one that was looked at here. One that names no
+//! version and replaces everything waits for its turn.
 
 use super::error::AdminError;
 use super::{Admin, invocations, services};
@@ -20,7 +20,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use latchwork_engine::table::inbox::{self, Lock};
 use latchwork_engine::table::{Address, invocation::Status};
-use latchwork_engine::{Halt, InvocationId, StateEntry, View, read};
+use latchwork_engine::{Halt, InvocationId, Reply, StateEntry, Unchanged, View, read};
 use latchwork_protocol::admin::{
     ModifyState, PatchState, ReplaceState, StateBytes, StateReply, state_version,
 };
@@ -32,6 +32,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 type Entries = BTreeMap<Bytes, Bytes>;
+
+/// How often a change without a version is tried on a state that others change meanwhile.
+const TRIES_MAX: usize = 8;
 
 /// What a reading or a clearing is asked with.
 #[derive(Deserialize)]
@@ -80,10 +83,7 @@ pub(super) async fn modify(
 ) -> Result<StatusCode, AdminError> {
     let clears = request.new_state.is_empty();
     let address = address(&app, service, request.object_key, request.scope, clears)?;
-    if let Some(version) = request.version {
-        expect(&app, &address, &version).await?;
-    }
-    write(&app, address, stored(request.new_state)).await
+    replace_all(&app, &address, request.version, stored(request.new_state)).await
 }
 
 pub(super) async fn replace(
@@ -93,10 +93,7 @@ pub(super) async fn replace(
 ) -> Result<StatusCode, AdminError> {
     let clears = request.state.is_empty();
     let address = address(&app, service, key, request.scope, clears)?;
-    if let Some(version) = request.version {
-        expect(&app, &address, &version).await?;
-    }
-    write(&app, address, stored(request.state)).await
+    replace_all(&app, &address, request.version, stored(request.state)).await
 }
 
 pub(super) async fn patch(
@@ -105,17 +102,8 @@ pub(super) async fn patch(
     Json(request): Json<PatchState>,
 ) -> Result<StatusCode, AdminError> {
     let address = address(&app, service, key, request.scope, false)?;
-    let current = current(&app, &address).await?;
-    current.is_free(&address)?;
-    if let Some(version) = &request.version {
-        current.is_of(&address, version)?;
-    }
-    write(
-        &app,
-        address,
-        patched(current.entries, request.set, request.delete),
-    )
-    .await
+    let change = |entries| patched(entries, &request.set, &request.delete);
+    change_seen(&app, &address, request.version.as_deref(), change).await
 }
 
 pub(super) async fn clear(
@@ -124,10 +112,50 @@ pub(super) async fn clear(
     Query(Options { scope, version }): Query<Options>,
 ) -> Result<StatusCode, AdminError> {
     let address = address(&app, service, key, scope, true)?;
-    if let Some(version) = version {
-        expect(&app, &address, &version).await?;
+    replace_all(&app, &address, version, Entries::new()).await
+}
+
+async fn replace_all(
+    app: &Admin,
+    address: &Address,
+    version: Option<String>,
+    entries: Entries,
+) -> Result<StatusCode, AdminError> {
+    match version {
+        Some(version) => change_seen(app, address, Some(&version), |_| entries.clone()).await,
+        None => {
+            write(app, address, entries, None).await?;
+            Ok(StatusCode::ACCEPTED)
+        }
     }
-    write(&app, address, Entries::new()).await
+}
+
+/// Makes of the state that is there another, and of no other than that one.
+async fn change_seen(
+    app: &Admin,
+    address: &Address,
+    version: Option<&str>,
+    change: impl Fn(Entries) -> Entries,
+) -> Result<StatusCode, AdminError> {
+    for _ in 0..TRIES_MAX {
+        let current = current(app, address).await?;
+        current.is_free(address)?;
+        if let Some(version) = version {
+            current.is_of(address, version)?;
+        }
+        let seen = Unchanged {
+            seen: listed(current.entries.clone()),
+            run: run(address),
+        };
+        match write(app, address, change(current.entries), Some(seen)).await? {
+            Reply::Changed => {}
+            _ => return Ok(StatusCode::ACCEPTED),
+        }
+    }
+    Err(AdminError::StateBusy {
+        service: address.service.clone(),
+        key: address.key.clone(),
+    })
 }
 
 /// Whose state is meant. Of a service that is gone it can still be read and cleared.
@@ -162,25 +190,28 @@ async fn current(app: &Admin, address: &Address) -> Result<Current, AdminError> 
     Ok(current)
 }
 
-async fn expect(app: &Admin, address: &Address, version: &str) -> Result<(), AdminError> {
-    let current = current(app, address).await?;
-    current.is_free(address)?;
-    current.is_of(address, version)
+async fn write(
+    app: &Admin,
+    address: &Address,
+    entries: Entries,
+    only_if: Option<Unchanged>,
+) -> Result<Reply, AdminError> {
+    let patch = latchwork_engine::PatchState {
+        partition_key: home(address),
+        state: listed(entries),
+        service: address.service.clone(),
+        scope: address.scope.clone(),
+        key: address.key.clone(),
+        only_if,
+    };
+    Ok(app.handle.patch_state(patch).await?)
 }
 
-async fn write(app: &Admin, address: Address, entries: Entries) -> Result<StatusCode, AdminError> {
+fn listed(entries: Entries) -> Vec<StateEntry> {
     let entries = entries.into_iter();
-    let patch = latchwork_engine::PatchState {
-        partition_key: home(&address),
-        state: entries
-            .map(|(key, value)| StateEntry { key, value })
-            .collect(),
-        service: address.service,
-        scope: address.scope,
-        key: address.key,
-    };
-    app.handle.patch_state(patch).await?;
-    Ok(StatusCode::ACCEPTED)
+    entries
+        .map(|(key, value)| StateEntry { key, value })
+        .collect()
 }
 
 fn home(address: &Address) -> u64 {
@@ -192,15 +223,11 @@ fn stored(state: BTreeMap<String, StateBytes>) -> Entries {
     state.into_iter().map(entry).collect()
 }
 
-fn patched(
-    mut entries: Entries,
-    set: BTreeMap<String, StateBytes>,
-    delete: Vec<String>,
-) -> Entries {
+fn patched(mut entries: Entries, set: &BTreeMap<String, StateBytes>, delete: &[String]) -> Entries {
     for key in delete {
         entries.remove(key.as_bytes());
     }
-    entries.extend(stored(set));
+    entries.extend(stored(set.clone()));
     entries
 }
 
@@ -250,12 +277,17 @@ fn holder(view: &dyn View, address: &Address) -> Result<Option<InvocationId>, Ha
         })?;
         return Ok(Some(lock.holder));
     }
-    let run = derive::workflow_run(address.scope.as_deref(), &address.service, &address.key);
-    let run = InvocationId::from_bytes(run);
+    let run = run(address);
     let row = read::invocation(view, &run)?;
     Ok(row
         .filter(|row| row.status() != Status::Completed)
         .map(|_| run))
+}
+
+/// The run of the workflow, if it is one.
+fn run(address: &Address) -> InvocationId {
+    let scope = address.scope.as_deref();
+    InvocationId::from_bytes(derive::workflow_run(scope, &address.service, &address.key))
 }
 
 #[cfg(test)]
@@ -284,7 +316,7 @@ mod tests {
             ("c".into(), bytes("3")),
         ]));
         let set = BTreeMap::from([("b".into(), bytes("new"))]);
-        let left = patched(entries, set, vec!["a".into(), "missing".into()]);
+        let left = patched(entries, &set, &["a".into(), "missing".into()]);
         let expected = BTreeMap::from([("b".into(), bytes("new")), ("c".into(), bytes("3"))]);
         assert_eq!(left, stored(expected));
     }
