@@ -49,7 +49,11 @@ fn program() -> clap::Command {
         .subcommand(cmd::serve::command())
         .subcommand(cmd::identity::command());
     #[cfg(feature = "demo")]
-    let program = program.subcommand(cmd::demo::Options::command());
+    let program = program
+        .subcommand(cmd::demo::Options::command())
+        .subcommand(<cmd::bench::Bench as clap::Args>::augment_args(
+            clap::Command::new("bench"),
+        ));
     cmd::Command::augment_subcommands(program).about(ABOUT)
 }
 
@@ -60,6 +64,11 @@ fn main() -> ExitCode {
         Some(("identity", arguments)) => cmd::identity::run(arguments),
         #[cfg(feature = "demo")]
         Some(("demo", arguments)) => cmd::demo::run(cmd::demo::Options::of(arguments)),
+        #[cfg(feature = "demo")]
+        Some(("bench", arguments)) => match cmd::bench::Bench::from_arg_matches(arguments) {
+            Ok(bench) => cmd::bench::run(&bench),
+            Err(error) => error.exit(),
+        },
         _ => match cmd::Command::from_arg_matches(&matches) {
             Ok(command) => ended(command.run(program())),
             Err(error) => error.exit(),

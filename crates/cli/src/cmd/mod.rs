@@ -1,8 +1,10 @@
 //! One subcommand a module: each takes its parsed options and returns the process's exit code.
 //!
-//! Those that ask a server are in [`Command`]; `serve` and `demo` are servers themselves and
-//! are dispatched by `main`.
+//! Those that ask a server are in [`Command`]; `serve` is a server itself, `demo` and
+//! `bench` start one; `main` dispatches these.
 
+#[cfg(feature = "demo")]
+pub(crate) mod bench;
 mod call;
 mod completions;
 mod config;
@@ -19,6 +21,8 @@ pub(crate) mod serve;
 mod services;
 mod sql;
 mod state;
+#[cfg(feature = "demo")]
+mod throwaway;
 mod why;
 
 use crate::exit::{Exit, Failure};

@@ -13,24 +13,20 @@
 //! the server but its HTTP ports.
 
 mod checks;
-mod child;
-mod client;
 mod handlers;
 mod print;
 mod tally;
 mod tasks;
 
+use super::throwaway::{
+    ClientError, Ingress, LOG_LINES, Server, ServerError, first_ports, interrupted, listen,
+};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpSocket;
-
 use checks::judge;
-use child::{Server, ServerError};
-use client::{ClientError, Ingress};
 use handlers::LEDGER_KEY;
 use print::Screen;
 use tally::{Counts, Step, Tally};
@@ -44,9 +40,6 @@ const DOWN_TIME: Duration = Duration::from_millis(500);
 
 /// How long any one thing may take before the demo gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Lines of the server's log that are shown when something fails.
-const LOG_LINES: usize = 20;
 
 /// What `latchwork demo` may be told.
 pub(crate) struct Options {
@@ -136,13 +129,13 @@ async fn demo(options: &Options, screen: &Screen) -> Result<(), DemoError> {
 
     let mut outcome = tokio::select! {
         outcome = story(screen, &mut server, &tally, &endpoint) => outcome,
-        outcome = interrupted() => outcome.and(Err(DemoError::Interrupted)),
+        outcome = interruption() => outcome.and(Err(DemoError::Interrupted)),
     };
     screen.close();
     if options.keep && outcome.is_ok() {
         invite(screen, &server, &endpoint);
         outcome = tokio::select! {
-            outcome = interrupted() => outcome,
+            outcome = interruption() => outcome,
             ended = server.ended() => Err(ended.into()),
         };
     }
@@ -279,47 +272,16 @@ fn invite(screen: &Screen, server: &Server, endpoint: &str) {
     }
 }
 
-/// Returns once somebody wants the demo to end.
-async fn interrupted() -> Result<(), DemoError> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let listening = |kind| signal(kind).map_err(while_trying("listen for signals"));
-        let mut interrupt = listening(SignalKind::interrupt())?;
-        let mut terminate = listening(SignalKind::terminate())?;
-        let mut hangup = listening(SignalKind::hangup())?;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-        Ok(())
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c()
-        .await
-        .map_err(while_trying("listen for Ctrl-C"))
-}
-
-/// Where the search for free ports begins: the usual two for a server that is kept, otherwise two that
-/// differ from process to process, below those that the system gives to connections.
+/// Where the search for free ports begins: the usual two for a server that is kept.
 fn ports(keep: bool) -> (u16, u16) {
-    if keep {
-        return (8080, 9070);
-    }
-    let nth = u16::try_from(std::process::id() % 400).unwrap_or_default();
-    (12_000 + nth * 25, 22_000 + nth * 25)
+    if keep { (8080, 9070) } else { first_ports() }
 }
 
-/// A listener for the handlers on a free loopback port.
-fn listen() -> io::Result<(tokio::net::TcpListener, SocketAddr)> {
-    let socket = TcpSocket::new_v4()?;
-    // Accepted connections inherit this; else small frames would wait for the peer's delayed ACK.
-    socket.set_nodelay(true)?;
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    let listener = socket.listen(1024)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+/// Returns once somebody wants the demo to end.
+async fn interruption() -> Result<(), DemoError> {
+    interrupted()
+        .await
+        .map_err(while_trying("listen for signals"))
 }
 
 /// Bounds a wait, and says what was waited for.

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::checks::Evidence;
-use super::client::{ClientError, Ingress, Submitted};
 use super::handlers::{LEDGER_KEY, Receipt};
 use super::print::{Row, Screen};
 use super::tally::{Counts, Step, Tally};
 use super::{DemoError, patiently};
+use crate::cmd::throwaway::{ClientError, Ingress, Submitted};
 
 /// Sub-tasks of the fan-out.
 pub(super) const SUB_TASKS: u32 = 200;

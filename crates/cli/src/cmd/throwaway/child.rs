@@ -26,7 +26,7 @@ const PORTS_TRIED: u16 = 20;
 
 /// Why the server process could not be started, stopped or reached.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ServerError {
+pub(in crate::cmd) enum ServerError {
     #[error("cannot start {program} serve: {source}. Check that the file exists and may be run.")]
     Spawn { program: String, source: io::Error },
     #[error("cannot write the server's log {log}: {source}. Check the space on its disk.")]
@@ -47,7 +47,7 @@ pub(super) enum ServerError {
 }
 
 /// A server process and what is needed to start it again.
-pub(super) struct Server {
+pub(in crate::cmd) struct Server {
     program: PathBuf,
     room: PathBuf,
     ingress: SocketAddr,
@@ -58,7 +58,7 @@ pub(super) struct Server {
 impl Server {
     /// A server not started yet: `program serve`, with data and log in `room`, on the first free
     /// loopback ports from the given ones on.
-    pub(super) fn new(
+    pub(in crate::cmd) fn new(
         program: PathBuf,
         room: &Path,
         ingress_port: u16,
@@ -73,21 +73,21 @@ impl Server {
         })
     }
 
-    pub(super) fn ingress(&self) -> Ingress {
+    pub(in crate::cmd) fn ingress(&self) -> Ingress {
         Ingress(self.ingress)
     }
 
-    pub(super) fn admin(&self) -> Admin {
+    pub(in crate::cmd) fn admin(&self) -> Admin {
         Admin(self.admin)
     }
 
     /// The process id, while the process runs.
-    pub(super) fn pid(&self) -> Option<u32> {
+    pub(in crate::cmd) fn pid(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)
     }
 
     /// Starts the process and waits until it is healthy; returns how long that took.
-    pub(super) async fn start(&mut self) -> Result<Duration, ServerError> {
+    pub(in crate::cmd) async fn start(&mut self) -> Result<Duration, ServerError> {
         let began = Instant::now();
         let child = self
             .child
@@ -109,7 +109,7 @@ impl Server {
     }
 
     /// Sends SIGKILL and waits until the process is gone. Nothing happens if there is none.
-    pub(super) async fn kill(&mut self) -> Result<(), ServerError> {
+    pub(in crate::cmd) async fn kill(&mut self) -> Result<(), ServerError> {
         if let Some(child) = &mut self.child {
             let killed = child.kill().await;
             killed.map_err(|source| ServerError::Wait { source })?;
@@ -119,7 +119,7 @@ impl Server {
     }
 
     /// Waits until the process ends by itself, for ever if there is none.
-    pub(super) async fn ended(&mut self) -> ServerError {
+    pub(in crate::cmd) async fn ended(&mut self) -> ServerError {
         match &mut self.child {
             Some(child) => match child.wait().await {
                 Ok(status) => ServerError::Ended { status },
@@ -130,7 +130,7 @@ impl Server {
     }
 
     /// The last `lines` lines that the process printed.
-    pub(super) fn log_tail(&self, lines: usize) -> String {
+    pub(in crate::cmd) fn log_tail(&self, lines: usize) -> String {
         let log = std::fs::read(log_path(&self.room)).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let all: Vec<&str> = log.lines().collect();
@@ -164,7 +164,7 @@ fn spawn(
         .stdout(out)
         .stderr(err)
         .kill_on_drop(true);
-    // Ctrl-C is for the demo, which then ends the server in its own time.
+    // Ctrl-C is for this process, which then ends the server in its own time.
     #[cfg(unix)]
     command.process_group(0);
     #[cfg(target_os = "linux")]
@@ -175,9 +175,9 @@ fn spawn(
     })
 }
 
-/// Has the kernel kill the server should the demo itself be killed, which runs no destructor.
+/// Has the kernel kill the server should this process be killed, which runs no destructor.
 ///
-/// The kernel means the *thread* that spawned; the demo spawns on its main thread only.
+/// The kernel means the *thread* that spawned; this is called on the main thread only.
 #[cfg(target_os = "linux")]
 fn die_with_parent(command: &mut Command) {
     use rustix::process::{Signal, set_parent_process_death_signal};
@@ -194,7 +194,7 @@ fn log_path(room: &Path) -> PathBuf {
 /// A loopback address that nothing listens on, the port being `first` or one soon after it.
 ///
 /// A port that the system hands out itself (bind to 0) would not do: while the server is down, one of
-/// the demo's own connections could be given it.
+/// our own connections could be given it.
 fn free_address(first: u16) -> Result<SocketAddr, ServerError> {
     let last = first.saturating_add(PORTS_TRIED);
     (first..=last)

@@ -1,7 +1,7 @@
-//! What the demo says to the server over plain HTTP, and how it reads the answers.
+//! What is said to the server over plain HTTP, and how the answers are read.
 //!
-//! One connection a request: the demo sends a dozen, and a connection kept over the kill would only
-//! have to be found broken. [`Ingress`] submits and attaches, [`Admin`] registers the handlers.
+//! One connection a request: a dozen are sent, and a connection kept over a kill would only have
+//! to be found broken. [`Ingress`] submits and attaches, [`Admin`] registers the handlers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 /// Why a request brought no usable answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
+pub(in crate::cmd) enum ClientError {
     #[error("cannot reach {url}: {source}. Is another process using the port?")]
     Connect { url: String, source: std::io::Error },
     #[error("{url} broke off: {source}. The server's log says why.")]
@@ -45,30 +45,30 @@ pub(super) enum ClientError {
 /// The answer to a one-way submission.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Submitted {
-    pub(super) invocation_id: String,
+pub(in crate::cmd) struct Submitted {
+    pub(in crate::cmd) invocation_id: String,
     status: String,
 }
 
 impl Submitted {
     /// Whether this submission started nothing, because its idempotency key was known.
-    pub(super) fn was_known(&self) -> bool {
+    pub(in crate::cmd) fn was_known(&self) -> bool {
         self.status == "PreviouslyAccepted"
     }
 }
 
 /// The port that takes calls.
 #[derive(Clone, Copy)]
-pub(super) struct Ingress(pub(super) SocketAddr);
+pub(in crate::cmd) struct Ingress(pub(in crate::cmd) SocketAddr);
 
 impl Ingress {
     /// Whether the server says that it takes calls.
-    pub(super) async fn is_healthy(self) -> bool {
+    pub(in crate::cmd) async fn is_healthy(self) -> bool {
         is_success(self.0, "/restate/health").await
     }
 
     /// Calls a handler and waits; returns the invocation's id with the output.
-    pub(super) async fn call<T: DeserializeOwned>(
+    pub(in crate::cmd) async fn call<T: DeserializeOwned>(
         self,
         path: &str,
         input: Option<Value>,
@@ -78,7 +78,7 @@ impl Ingress {
     }
 
     /// Submits a call to `target` without waiting for its end; it starts `delay` later.
-    pub(super) async fn send(
+    pub(in crate::cmd) async fn send(
         self,
         target: &str,
         input: Value,
@@ -94,7 +94,7 @@ impl Ingress {
     }
 
     /// Waits for the end of an invocation and returns its output.
-    pub(super) async fn attach<T: DeserializeOwned>(
+    pub(in crate::cmd) async fn attach<T: DeserializeOwned>(
         self,
         invocation_id: &str,
     ) -> Result<T, ClientError> {
@@ -105,7 +105,11 @@ impl Ingress {
     }
 
     /// Completes an awakeable, as the sender of a web hook would.
-    pub(super) async fn resolve(self, awakeable: &str, value: Value) -> Result<(), ClientError> {
+    pub(in crate::cmd) async fn resolve(
+        self,
+        awakeable: &str,
+        value: Value,
+    ) -> Result<(), ClientError> {
         let path = format!("/restate/awakeables/{awakeable}/resolve");
         exchange(self.0, Method::POST, &path, None, Some(value)).await?;
         Ok(())
@@ -114,29 +118,29 @@ impl Ingress {
 
 /// The port for operators.
 #[derive(Clone, Copy)]
-pub(super) struct Admin(pub(super) SocketAddr);
+pub(in crate::cmd) struct Admin(pub(in crate::cmd) SocketAddr);
 
 /// A deployment, as the server describes it after registration.
 #[derive(Debug, Deserialize)]
-pub(super) struct Registered {
-    pub(super) id: String,
-    pub(super) services: Vec<RegisteredService>,
+pub(in crate::cmd) struct Registered {
+    pub(in crate::cmd) id: String,
+    pub(in crate::cmd) services: Vec<RegisteredService>,
 }
 
 /// A service that a deployment offers.
 #[derive(Debug, Deserialize)]
-pub(super) struct RegisteredService {
-    pub(super) name: String,
+pub(in crate::cmd) struct RegisteredService {
+    pub(in crate::cmd) name: String,
 }
 
 impl Admin {
     /// Whether the server says that it can be administered.
-    pub(super) async fn is_healthy(self) -> bool {
+    pub(in crate::cmd) async fn is_healthy(self) -> bool {
         is_success(self.0, "/health").await
     }
 
     /// Has the server ask the endpoint at `uri` what it offers, and take it on.
-    pub(super) async fn register(self, uri: &str) -> Result<Registered, ClientError> {
+    pub(in crate::cmd) async fn register(self, uri: &str) -> Result<Registered, ClientError> {
         let body = json!({ "uri": uri });
         exchange(self.0, Method::POST, "/deployments", None, Some(body))
             .await?
