@@ -105,7 +105,14 @@ impl Store for DiskStore {
         for (key, value) in rows {
             match value {
                 Some(value) => batch.insert(&self.rows, key.clone(), value.clone()),
-                None => batch.remove(&self.rows, key.clone()),
+                // Most of what is deleted has lived shorter than its layer and is not here. A
+                // grave for it would be written, compacted, and walked over by scans.
+                None => {
+                    let is_here = self.rows.contains_key(key);
+                    if is_here.map_err(|error| self.failed(error))? {
+                        batch.remove(&self.rows, key.clone());
+                    }
+                }
             }
         }
         batch.insert(&self.rows, APPLIED_KEY, lsn.to_be_bytes());

@@ -5,7 +5,8 @@
 //!   persisted() ◀──────────────────────── the LSN that this has reached ◀──────┘
 //! ```
 //!
-//! It stops at the first error, which everybody who comes after is told.
+//! It also frees what is written and needed no more: tens of thousands of rows, which the
+//! partition's thread would stand still for. It stops at the first error, which everybody who comes after is told.
 
 use super::layer::Layer;
 use super::{Store, TablesError};
@@ -19,6 +20,13 @@ use std::thread::JoinHandle;
 /// whoever seals one more waits.
 const WAITING_MAX: usize = 2;
 
+/// What the thread is given.
+enum Work {
+    Write(Arc<Layer>),
+    /// Nobody else reads it.
+    Free(Arc<Layer>),
+}
+
 /// What the thread tells.
 struct Progress {
     persisted: AtomicU64,
@@ -29,7 +37,7 @@ struct Progress {
 pub(super) struct Flusher {
     progress: Arc<Progress>,
     /// Absent once it was stopped.
-    thread: Option<(SyncSender<Arc<Layer>>, JoinHandle<()>)>,
+    thread: Option<(SyncSender<Work>, JoinHandle<()>)>,
 }
 
 impl Flusher {
@@ -39,7 +47,7 @@ impl Flusher {
             persisted: AtomicU64::new(persisted),
             failure: OnceLock::new(),
         });
-        let (layers, arriving) = sync_channel(WAITING_MAX);
+        let (works, arriving) = sync_channel(WAITING_MAX);
         let told = progress.clone();
         let thread = std::thread::Builder::new()
             .name("tables".into())
@@ -54,7 +62,7 @@ impl Flusher {
             })?;
         Ok(Self {
             progress,
-            thread: Some((layers, thread)),
+            thread: Some((works, thread)),
         })
     }
 
@@ -73,17 +81,25 @@ impl Flusher {
 
     /// Hands a layer over; waits while too many are on their way.
     pub(super) fn send(&self, layer: Arc<Layer>) -> Result<(), TablesError> {
-        let sent = self.thread.as_ref().map(|(layers, _)| layers.send(layer));
+        let thread = self.thread.as_ref();
+        let sent = thread.map(|(works, _)| works.send(Work::Write(layer)));
         match sent {
             Some(Ok(())) => self.check(),
             Some(Err(_)) | None => self.check().and(Err(TablesError::Gone)),
         }
     }
 
+    /// Has a layer freed, here only if the thread has too much to do.
+    pub(super) fn free(&self, layer: Arc<Layer>) {
+        if let Some((works, _)) = &self.thread {
+            drop(works.try_send(Work::Free(layer)));
+        }
+    }
+
     /// Waits until all that was handed over is on disk, and ends the thread.
     pub(super) fn stop(&mut self) -> Result<(), TablesError> {
-        if let Some((layers, thread)) = self.thread.take() {
-            drop(layers);
+        if let Some((works, thread)) = self.thread.take() {
+            drop(works);
             thread.join().map_err(|_| TablesError::Gone)?;
         }
         self.check()
@@ -100,19 +116,26 @@ impl Drop for Flusher {
 
 fn flush(
     store: &impl Store,
-    arriving: &Receiver<Arc<Layer>>,
+    arriving: &Receiver<Work>,
     persisted: &AtomicU64,
 ) -> Result<(), TablesError> {
     while let Ok(first) = arriving.recv() {
-        let mut lsn = 0;
+        let mut written = None;
         // One sync for all that wait.
-        for layer in std::iter::once(first).chain(arriving.try_iter().take(WAITING_MAX)) {
-            let mut rows = layer.rows.iter().map(|(key, value)| (key, value.as_ref()));
-            store.write(layer.lsn, &mut rows)?;
-            lsn = layer.lsn;
+        for work in std::iter::once(first).chain(arriving.try_iter().take(WAITING_MAX)) {
+            match work {
+                Work::Free(layer) => drop(layer),
+                Work::Write(layer) => {
+                    let mut rows = layer.rows.iter().map(|(key, value)| (key, value.as_ref()));
+                    store.write(layer.lsn, &mut rows)?;
+                    written = Some(layer.lsn);
+                }
+            }
         }
-        store.persist()?;
-        persisted.store(lsn, Ordering::Release);
+        if let Some(lsn) = written {
+            store.persist()?;
+            persisted.store(lsn, Ordering::Release);
+        }
     }
     Ok(())
 }

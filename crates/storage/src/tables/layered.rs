@@ -98,7 +98,10 @@ impl<S: Store> Tables<S> {
     /// Everything up to this LSN is on disk and synced. Lets go of the memory for it.
     pub fn persisted(&mut self) -> Lsn {
         let persisted = self.flusher.persisted();
-        self.sealed.retain(|layer| layer.lsn > persisted);
+        let written = self.sealed.partition_point(|layer| layer.lsn <= persisted);
+        for layer in self.sealed.drain(..written) {
+            self.flusher.free(layer);
+        }
         persisted
     }
 
