@@ -44,10 +44,11 @@ impl Port {
 /// Why a text is no address of a server.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum AddressError {
-    #[error("{text:?} is no address of a server: give host:port or http://host:port")]
+    #[error("{text:?} is no address of a server: give host:port or a URL")]
     Malformed { text: String },
+    #[cfg(not(feature = "tls"))]
     #[error(
-        "{text:?} cannot be reached: this command speaks plain HTTP only. Give the address of the server itself, \
+        "{text:?} cannot be reached: this program was built without TLS. Give the address of the server itself, \
          or of a tunnel to it"
     )]
     Encrypted { text: String },
@@ -80,12 +81,17 @@ pub(crate) fn base_url(text: &str, port: Port) -> Result<String, AddressError> {
         text: text.to_owned(),
     };
     let rest = text.trim().trim_end_matches('/');
-    if rest.starts_with("https://") {
-        return Err(AddressError::Encrypted {
-            text: text.to_owned(),
-        });
-    }
-    let rest = rest.strip_prefix("http://").unwrap_or(rest);
+    let (scheme, rest) = match rest.strip_prefix("https://") {
+        #[cfg(not(feature = "tls"))]
+        Some(_) => {
+            return Err(AddressError::Encrypted {
+                text: text.to_owned(),
+            });
+        }
+        #[cfg(feature = "tls")]
+        Some(rest) => ("https", rest),
+        None => ("http", rest.strip_prefix("http://").unwrap_or(rest)),
+    };
     if rest.is_empty() || rest.contains("://") {
         return Err(malformed());
     }
@@ -103,10 +109,12 @@ pub(crate) fn base_url(text: &str, port: Port) -> Result<String, AddressError> {
         other => other,
     };
     let number = match number {
+        // Who says https means a proxy, which is where those are.
+        "" if scheme == "https" => 443,
         "" => port.number(),
         number => number.parse().map_err(|_| malformed())?,
     };
-    let url = format!("http://{host}:{number}{path}");
+    let url = format!("{scheme}://{host}:{number}{path}");
     match url.parse::<ureq::http::Uri>() {
         Ok(uri) if uri.query().is_none() => Ok(url),
         _ => Err(malformed()),
@@ -129,6 +137,10 @@ mod tests {
             ("box", "http://box:9070"),
             ("http://box:1/", "http://box:1"),
             ("http://box:1/latchwork/", "http://box:1/latchwork"),
+            #[cfg(feature = "tls")]
+            ("https://box/latchwork", "https://box:443/latchwork"),
+            #[cfg(feature = "tls")]
+            ("https://box:9070", "https://box:9070"),
         ] {
             assert_eq!(base_url(written, Port::Admin).as_deref(), Ok(meant));
         }
@@ -151,6 +163,7 @@ mod tests {
             let refusal = base_url(bad, Port::Admin).unwrap_err();
             assert!(matches!(refusal, AddressError::Malformed { .. }), "{bad}");
         }
+        #[cfg(not(feature = "tls"))]
         assert!(matches!(
             base_url("https://box", Port::Admin),
             Err(AddressError::Encrypted { .. })

@@ -16,6 +16,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long an answer may take that does not wait for an invocation: longer than the server
 /// takes to give up on a statement or on an endpoint.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The variable with a token for whoever guards the server. No flag: other users of a machine
+/// see those.
+pub(crate) const TOKEN: &str = "LATCHWORK_TOKEN";
 /// The header that names the invocation.
 pub(crate) const ID: &str = "x-restate-id";
 /// The header that tells whether a failure is the invocation's own.
@@ -117,6 +120,7 @@ pub(crate) struct Http {
     agent: Agent,
     base: String,
     port: Port,
+    token: Option<String>,
 }
 
 impl Http {
@@ -127,12 +131,17 @@ impl Http {
             .timeout_connect(Some(CONNECT_LIMIT))
             .user_agent(concat!("latchwork/", env!("CARGO_PKG_VERSION")))
             // A proxy for the outside world is not on the way to one's own server.
-            .proxy(None)
-            .build();
+            .proxy(None);
+        #[cfg(feature = "tls")]
+        let config = match base.starts_with("https://") {
+            true => config.tls_config(tls()),
+            false => config,
+        };
         Self {
-            agent: config.into(),
+            agent: config.build().into(),
             base,
             port,
+            token: std::env::var(TOKEN).ok().filter(|token| !token.is_empty()),
         }
     }
 
@@ -152,6 +161,9 @@ impl Http {
         let mut request = Request::builder().method(wish.method).uri(&url);
         for (name, value) in wish.headers {
             request = request.header(name, value);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
         }
         let form = |error: ureq::http::Error| ClientError::Form {
             url: url.clone(),
@@ -204,6 +216,25 @@ impl Http {
             reason,
         }
     }
+}
+
+/// Trusts whom the system trusts, or what `SSL_CERT_FILE` names.
+#[cfg(feature = "tls")]
+fn tls() -> ureq::tls::TlsConfig {
+    use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+    // A root that cannot be read is one less; without any, the handshake says so.
+    let roots = rustls_native_certs::load_native_certs().certs;
+    let roots: Vec<_> = roots
+        .iter()
+        .map(|root| Certificate::from_der(root).to_owned())
+        .collect();
+    TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(std::sync::Arc::new(
+            rustls::crypto::ring::default_provider(),
+        ))
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .build()
 }
 
 fn whole(url: &str, mut reply: Response<Body>) -> Result<Reply, ureq::Error> {

@@ -24,6 +24,10 @@ use clap::{FromArgMatches, Subcommand};
 use exit::{Exit, Failure};
 use std::process::ExitCode;
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ABOUT: &str = "Durable execution server and task queue, and its command line";
 
 const EXAMPLES: &str = "\

@@ -65,13 +65,33 @@ fn a_wrong_command_line_is_told_apart() {
         vec!["invocations", "list", "--status", "asleep"],
         vec!["call"],
         vec!["call", "Shop"],
-        vec!["services", "list", "--admin", "https://box"],
+        vec!["services", "list", "--admin", "ftp://box"],
         vec!["nothing"],
     ] {
         let ran = run(&arguments);
         assert_eq!(ran.code, 2, "{arguments:?}: {ran:?}");
         assert!(ran.out.is_empty(), "{ran:?}");
     }
+}
+
+#[test]
+fn a_token_is_sent_along() {
+    let room = TempDir::new().expect("a directory");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address").to_string();
+    let answering = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+        let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        let answer = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n";
+        (&stream).write_all(answer.as_bytes()).expect("it is heard");
+        head.join("\n").to_lowercase()
+    });
+    let mut command = program(&room, &["deployments", "list", "--admin", &address]);
+    command.env("LATCHWORK_TOKEN", "s3cret");
+    assert_eq!(ended(command).code, 1);
+    let head = answering.join().expect("it was asked");
+    assert!(head.contains("authorization: bearer s3cret"), "{head}");
 }
 
 /// `latchwork … | head` must not end with an error.
