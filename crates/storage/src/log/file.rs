@@ -87,6 +87,28 @@ impl FileLog {
         Self::open_salted(directory, options, |base| RandomState::new().hash_one(base))
     }
 
+    /// Makes a log in `directory`, which has none, whose first record will be `next`: what was
+    /// before it is in tables that came from elsewhere.
+    ///
+    /// # Errors
+    /// If there is a log, or the files cannot be made.
+    pub fn begin_at(directory: &Path, options: FileLogOptions, next: Lsn) -> Result<(), LogError> {
+        fs::create_dir_all(directory).map_err(failed(directory))?;
+        if recover(directory, options.partition)?.open.is_some() {
+            return Err(damaged(directory, 0, "there is a log already"));
+        }
+        let header = SegmentHeader {
+            partition: options.partition,
+            recycled: false,
+            base: next,
+            epoch: 0,
+            salt: RandomState::new().hash_one(next),
+            length: options.segment_bytes,
+        };
+        let mut spares = Spares::find(directory, options.segment_bytes)?;
+        begin(directory, &mut spares, header).map(drop)
+    }
+
     fn open_salted(
         directory: &Path,
         options: FileLogOptions,

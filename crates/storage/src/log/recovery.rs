@@ -8,9 +8,10 @@ use super::file::{OpenSegment, SealedSegment};
 use super::reader::{Found, FrameReader};
 use super::segment::{ALIGNMENT, FRAME_HEADER_LEN, FrameHeader, claimed_lsn, frame_len};
 use super::{Cut, LogError, Lsn, damaged, failed};
+use crate::durable;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -24,8 +25,26 @@ pub(super) struct Recovered {
     pub(super) cut: Option<Cut>,
 }
 
-/// Checks all segments of `directory`.
+/// Who is shown the records on the way.
+type Visitor<'a> = &'a mut dyn FnMut(Lsn, &Bytes);
+
+/// Checks all segments of `directory`, and readies the last one for more.
 pub(super) fn recover(directory: &Path, partition: u16) -> Result<Recovered, LogError> {
+    let mut recovered = look(directory, partition, &mut |_, _| {})?;
+    if let Some(open) = &mut recovered.open {
+        mend(open, recovered.cut.as_ref())?;
+    }
+    // A rename that was not synced before a crash must not be undone by the next one.
+    sync_directory(directory)?;
+    Ok(recovered)
+}
+
+/// Checks all segments of `directory` and changes nothing.
+pub(super) fn look(
+    directory: &Path,
+    partition: u16,
+    visit: Visitor<'_>,
+) -> Result<Recovered, LogError> {
     let paths = segments(directory)?;
     let mut recovered = Recovered {
         sealed: VecDeque::new(),
@@ -44,7 +63,7 @@ pub(super) fn recover(directory: &Path, partition: u16) -> Result<Recovered, Log
             return Err(damaged(path, 0, reason));
         }
         recovered.epoch = frames.header.epoch;
-        let (end, ended) = recovered.follow(&mut frames)?;
+        let (end, ended) = recovered.follow(&mut frames, visit)?;
         if let Some((following, _)) = paths.get(index + 1) {
             if *following != recovered.tail {
                 let reason = format!(
@@ -63,14 +82,34 @@ pub(super) fn recover(directory: &Path, partition: u16) -> Result<Recovered, Log
             recovered.finish(frames, end)?;
         }
     }
-    // A rename that was not synced before a crash must not be undone by the next one.
-    sync_directory(directory)?;
     Ok(recovered)
+}
+
+/// Opens the last segment for more, overwrites a torn tail, and makes sure of what was read.
+fn mend(open: &mut OpenSegment, cut: Option<&Cut>) -> Result<(), LogError> {
+    let fail = || failed(&open.path);
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(&open.path)
+        .map_err(fail())?;
+    let torn = cut.map_or(0, |cut| cut.bytes as usize);
+    file.write_all_at(&vec![0; torn], open.end)
+        // What was just read may be in the system's memory only, if the last writer was
+        // killed before it synced. It is about to be believed, so it must be on disk.
+        .and_then(|()| file.sync_data())
+        .map_err(fail())?;
+    open.file = file;
+    Ok(())
 }
 
 impl Recovered {
     /// Goes through a segment as far as it is whole; says where that ends, and why.
-    fn follow(&mut self, frames: &mut FrameReader) -> Result<(u64, &'static str), LogError> {
+    fn follow(
+        &mut self,
+        frames: &mut FrameReader,
+        visit: Visitor<'_>,
+    ) -> Result<(u64, &'static str), LogError> {
         loop {
             let offset = frames.offset;
             match frames.next()? {
@@ -82,6 +121,9 @@ impl Recovered {
                     return Ok((offset, "a batch of an older epoch follows one of a newer"));
                 }
                 Found::Frame(frame) => {
+                    for (lsn, record) in &frame.records {
+                        visit(*lsn, record);
+                    }
                     self.tail = frame.next();
                     self.epoch = frame.header.epoch;
                 }
@@ -89,8 +131,7 @@ impl Recovered {
         }
     }
 
-    /// Looks at what is behind the last whole frame of the last segment, and cuts it if it
-    /// was torn.
+    /// Looks at what is behind the last whole frame of the last segment: torn, or damaged.
     fn finish(&mut self, frames: FrameReader, end: u64) -> Result<(), LogError> {
         let FrameReader {
             path,
@@ -99,11 +140,7 @@ impl Recovered {
             ..
         } = frames;
         let fail = || failed(&path);
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(fail())?;
+        let file = File::open(&path).map_err(fail())?;
         let mut rest = vec![0; (length - end) as usize];
         file.read_exact_at(&mut rest, end).map_err(fail())?;
         if let Some(later) = whole_frame(&rest, header.salt, self.tail) {
@@ -116,16 +153,12 @@ impl Recovered {
         }
         let torn = torn_bytes(&rest, header.recycled, self.tail);
         if torn > 0 {
-            file.write_all_at(&vec![0; torn], end).map_err(fail())?;
             self.cut = Some(Cut {
                 file: path.clone(),
                 offset: end,
                 bytes: torn as u64,
             });
         }
-        // What was just read may be in the system's memory only, if the last writer was
-        // killed before it synced. It is about to be believed, so it must be on disk.
-        file.sync_data().map_err(fail())?;
         self.open = Some(OpenSegment {
             file,
             path,
@@ -187,12 +220,5 @@ fn torn_bytes(rest: &[u8], recycled: bool, next: Lsn) -> usize {
 
 /// Makes renames and deletions in `directory` durable.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), LogError> {
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .or_else(|error| match error.kind() {
-            // Some file systems know no sync of a directory, and need none.
-            io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput => Ok(()),
-            _ => Err(error),
-        })
-        .map_err(failed(directory))
+    durable::sync_directory(directory).map_err(failed(directory))
 }
