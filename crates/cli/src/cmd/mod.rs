@@ -3,6 +3,7 @@
 //! Those that ask a server are in [`Command`]; `serve` and `demo` are servers themselves and
 //! are dispatched by `main`.
 
+mod backup;
 mod call;
 mod completions;
 mod config;
@@ -14,6 +15,7 @@ mod explain;
 pub(crate) mod identity;
 mod invocations;
 mod outcome;
+mod restore;
 mod send;
 pub(crate) mod serve;
 mod services;
@@ -35,6 +37,8 @@ pub(crate) enum Command {
     Services(services::Services),
     State(state::State),
     Sql(sql::Sql),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Doctor(doctor::Doctor),
     Config(config::Config),
     Explain(explain::Explain),
@@ -53,6 +57,8 @@ impl Command {
             Self::Services(services) => services.run(),
             Self::State(state) => state.run(),
             Self::Sql(sql) => sql.run(),
+            Self::Backup(backup) => backup.run(),
+            Self::Restore(restore) => restore.run(),
             Self::Doctor(doctor) => doctor.run(),
             Self::Config(config) => config.run(),
             Self::Explain(explain) => explain.run(),
