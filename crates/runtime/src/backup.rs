@@ -230,8 +230,11 @@ impl BegunBackup {
             .name("backup".into())
             .spawn(move || {
                 stand_back();
+                let written = self.write(moments, &facts, &told, began);
+                // Whoever hears of the end may go on to read the directory.
+                drop(self);
                 // Whoever waits may have gone away.
-                drop(done.send(self.write(moments, &facts, &told, began)));
+                drop(done.send(written));
             })
             .map_err(BackupRefusal::NoThread)?;
         heard.await.unwrap_or(Err(BackupError::Stopped.into()))

@@ -137,8 +137,10 @@ pub fn restore(
             server: manifest.server,
         });
     }
-    let target = Target::take(&wish.into)?;
+    // Before the long look at the backup, which comes before anything is touched.
+    Target::is_left(&wish.into)?;
     check(&backups, &manifest, told)?;
+    let target = Target::take(&wish.into)?;
     let rows = target.build(&backups, &manifest, told)?;
     target.settle()?;
     Ok(RestoreReport {
@@ -179,12 +181,15 @@ struct Target {
 }
 
 impl Target {
-    /// Takes a directory that has nothing in it, or what a restore that was cut off has left.
-    fn take(path: &Path) -> Result<Self, RestoreError> {
-        fs::create_dir_all(path).map_err(directory::failed(path))?;
-        let restoring = path.join(RESTORING);
+    /// Whether a restore that was cut off has left something in a directory, which has nothing else
+    /// in it.
+    fn is_left(path: &Path) -> Result<bool, RestoreError> {
         let is_ours = directory::is_restoring(path);
-        for entry in fs::read_dir(path).map_err(directory::failed(path))? {
+        let entries = match fs::read_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            entries => entries.map_err(directory::failed(path))?,
+        };
+        for entry in entries {
             let name = entry.map_err(directory::failed(path))?.file_name();
             let name = name.to_string_lossy();
             // What a new disk holds, and what was locked once.
@@ -197,8 +202,15 @@ impl Target {
                 });
             }
         }
+        Ok(is_ours)
+    }
+
+    /// Takes a directory that has nothing in it, or what a restore that was cut off has left.
+    fn take(path: &Path) -> Result<Self, RestoreError> {
+        fs::create_dir_all(path).map_err(directory::failed(path))?;
+        let restoring = path.join(RESTORING);
         let lock = directory::lock(path)?;
-        if is_ours {
+        if Self::is_left(path)? {
             // The mark goes last: until then all this is known to be ours.
             for name in [TABLES, LOG] {
                 gone(&path.join(name), |path| fs::remove_dir_all(path))?;

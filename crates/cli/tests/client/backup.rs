@@ -263,9 +263,41 @@ fn a_backup_goes_only_where_it_may() {
         damaged.code == 1 && damaged.err.contains("000001-0.rows"),
         "{damaged:?}"
     );
-    let empty = world.run(&["serve", "--data-dir", "new"]);
     assert!(
-        empty.code == 1 && empty.err.contains("not finished"),
-        "{empty:?}"
+        !fs::exists(world.path("new")).expect("it can be seen"),
+        "nothing is made of a damaged backup"
+    );
+}
+
+#[test]
+fn a_restore_that_was_cut_off_is_no_data_directory_and_is_begun_anew() {
+    let mut world = World::start();
+    world.run(&["call", "Ledger/main/add", "7"]).ok();
+    world.run(&["backup", "backups"]).ok();
+    world.kill();
+    // Cut off while its parts were moved into place.
+    let half = world.path("half");
+    for name in ["restoring", "tables", "log/0"] {
+        fs::create_dir_all(format!("{half}/{name}")).expect("a directory");
+    }
+    fs::write(format!("{half}/restoring/unfinished"), "").expect("a file");
+    let refused = world.run(&["serve", "--data-dir", &half]);
+    assert!(
+        refused.code == 1 && refused.err.contains("not finished"),
+        "{refused:?}"
+    );
+    let looked = world.run(&["doctor", "--data-dir", &half]);
+    assert!(
+        looked.code == 1 && looked.out.contains("not finished"),
+        "{looked:?}"
+    );
+    world.run(&["restore", "backups", "--data-dir", &half]).ok();
+    world.move_to(&half);
+    assert_eq!(world.run(&["call", "Ledger/main/total"]).ok(), "7\n");
+    world.stop();
+    let again = world.run(&["restore", "backups", "--data-dir", &half]);
+    assert!(
+        again.code == 1 && again.err.contains("is not empty"),
+        "{again:?}"
     );
 }
