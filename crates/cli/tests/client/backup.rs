@@ -239,6 +239,19 @@ fn a_backup_goes_only_where_it_may() {
         made.contains("generation 1") && made.contains("partition 0"),
         "{made}"
     );
+    world.run(&["backup", "backups"]).ok();
+    let pruned = world.run(&["backup", "prune", "backups", "--keep", "1", "--json"]);
+    assert_eq!(
+        pruned.json()["removed"],
+        serde_json::json!([1]),
+        "{pruned:?}"
+    );
+    assert_eq!(
+        world
+            .run(&["backup", "prune", "papers", "--keep", "1"])
+            .code,
+        3
+    );
     let full = world.run(&["restore", "backups", "--data-dir", "papers"]);
     assert!(
         full.code == 1 && full.err.contains("thesis.txt"),

@@ -1,8 +1,9 @@
-//! `latchwork backup`: asks a server for a backup of itself; `list` and `verify` look at what there is,
-//! and need no server.
+//! `latchwork backup`: asks a server for a backup of itself; `list`, `verify` and `prune` are for what
+//! there is, and need no server.
 
 mod list;
 mod make;
+mod prune;
 mod verify;
 
 use crate::connection::Connection;
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 The server writes the backup itself, while it serves: DIR is on its machine. A relative DIR is taken \
 from where you are, and is for a server on this machine. Only what has changed since the last backup \
-in DIR is written. For a directory that is called list or verify, write ./list.
+in DIR is written. For a directory that is called as a command below, write ./list.
 
 The exit code is 1 if the backup was not made, or if `verify` has found damage.
 
@@ -45,6 +46,8 @@ enum Action {
     List(list::List),
     /// Read every byte of the generations in a directory
     Verify(verify::Verify),
+    /// Remove older generations
+    Prune(prune::Prune),
 }
 
 impl Backup {
@@ -52,6 +55,7 @@ impl Backup {
         match (self.action, self.directory) {
             (Some(Action::List(list)), _) => list.run(),
             (Some(Action::Verify(verify)), _) => verify.run(),
+            (Some(Action::Prune(prune)), _) => prune.run(),
             (None, Some(directory)) => make::run(&self.connection, &directory, self.keep),
             (None, None) => Err(Failure::Usage("give the directory of backups".to_owned())),
         }
