@@ -164,8 +164,10 @@ impl Backups {
         let running = self.running.clone().try_lock_owned();
         let running = running.map_err(|_| BackupRefusal::Running)?;
         let root = place(&wish.directory, &self.data)?;
+        let directory = BackupDirectory::take(&root)?;
+        directory.check_origin(&self.origin)?;
         Ok(BegunBackup {
-            directory: BackupDirectory::take(&root)?,
+            directory,
             keep: wish.keep,
             handle: self.handle.clone(),
             origin: self.origin.clone(),

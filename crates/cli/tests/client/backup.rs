@@ -287,6 +287,11 @@ fn a_restore_that_was_cut_off_is_no_data_directory_and_is_begun_anew() {
     let mut world = World::start();
     world.run(&["call", "Ledger/main/add", "7"]).ok();
     world.run(&["backup", "backups"]).ok();
+    let other = World::bare().run(&["backup", &world.path("backups")]);
+    assert!(
+        other.code == 1 && other.err.contains("of another data directory"),
+        "{other:?}"
+    );
     world.kill();
     // Cut off while its parts were moved into place.
     let half = world.path("half");

@@ -165,6 +165,23 @@ impl BackupDirectory {
         }
     }
 
+    /// Whether backups of the data directory with this id may be added.
+    ///
+    /// # Errors
+    /// If those that are there are of another.
+    pub fn check_origin(&self, own: &str) -> Result<(), BackupError> {
+        let known = self.generations()?.into_iter().rev();
+        let newest = known.filter_map(|listed| listed.manifest.ok()).next();
+        match newest {
+            Some(manifest) if manifest.origin != own => Err(BackupError::OtherOrigin {
+                directory: self.root.clone(),
+                found: manifest.origin,
+                own: own.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes all generations but the newest `keep`, and the files that no other needs. Gives
     /// the numbers of those removed and the bytes that were freed.
     ///

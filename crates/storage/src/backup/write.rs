@@ -77,8 +77,9 @@ pub fn write(
     facts: &Facts,
     tell: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Written, BackupError> {
+    directory.check_origin(&facts.origin)?;
     let mut remarks = Vec::new();
-    let before = newest(directory, facts, &mut remarks)?.filter(|before| {
+    let before = newest(directory, &mut remarks)?.filter(|before| {
         before.partitions.len() == sources.len() && before.data_format == facts.data_format
     });
     let generation = directory.next_number()?;
@@ -142,21 +143,13 @@ fn attempt(
     })
 }
 
-/// The newest generation that can be read, and is of the same data directory.
+/// The newest generation that can be read.
 fn newest(
     directory: &BackupDirectory,
-    facts: &Facts,
     remarks: &mut Vec<String>,
 ) -> Result<Option<Manifest>, BackupError> {
     for listed in directory.generations()?.into_iter().rev() {
         match listed.manifest {
-            Ok(manifest) if manifest.origin != facts.origin => {
-                return Err(BackupError::OtherOrigin {
-                    directory: directory.root().to_owned(),
-                    found: manifest.origin,
-                    own: facts.origin.clone(),
-                });
-            }
             Ok(manifest) => return Ok(Some(manifest)),
             Err(error) => remarks.push(format!(
                 "generation {} cannot be used: {error}",
