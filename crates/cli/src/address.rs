@@ -121,6 +121,14 @@ pub(crate) fn base_url(text: &str, port: Port) -> Result<String, AddressError> {
     }
 }
 
+/// Whether an address is on this machine.
+pub(crate) fn is_local(base: &str) -> bool {
+    let host = base.trim_start_matches("http://");
+    ["127.", "localhost", "[::1]"]
+        .iter()
+        .any(|local| host.starts_with(local))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,6 +54,39 @@ impl Admin {
         accepted(reply)
     }
 
+    /// Sends something that takes as long as it takes; each line of the answer is JSON.
+    pub(crate) fn follow(
+        &self,
+        path: &str,
+        body: &Value,
+        each: &mut dyn FnMut(Value),
+    ) -> Result<(), ClientError> {
+        let wish = Wish {
+            method: Method::POST,
+            path,
+            headers: vec![("content-type", "application/json")],
+            body: Some(body.to_string().into_bytes()),
+            limit: None,
+        };
+        let mut unreadable = None;
+        let refused = self
+            .http
+            .lines(wish, &mut |line| match serde_json::from_str(line) {
+                Ok(value) => each(value),
+                Err(error) => unreadable = Some(error),
+            })?;
+        if let Some(reply) = refused {
+            accepted(reply)?;
+        }
+        match unreadable {
+            None => Ok(()),
+            Some(error) => Err(ClientError::Unreadable {
+                url: format!("{}{path}", self.base()),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
     /// Runs a statement; each row becomes a `T`.
     pub(crate) fn query<T: DeserializeOwned>(&self, sql: &str) -> Result<Vec<T>, ClientError> {
         #[derive(Deserialize)]

@@ -6,6 +6,7 @@
 use crate::address::AddressError;
 use crate::http::ClientError;
 use latchwork_server::config::ConfigError;
+use latchwork_server::generations::BackupError;
 use std::io;
 use std::process::ExitCode;
 
@@ -15,7 +16,7 @@ Exit codes:
   0  done
   1  it failed, the server refused it, or you answered no
   2  the command line or a setting is wrong
-  3  there is no such invocation, deployment, service, key or path
+  3  there is no such invocation, deployment, service, key, path or backup
   4  the server cannot be reached, or did not answer in time
   5  the invocation that was waited for failed
   6  the invocation is not over yet; it goes on";
@@ -60,6 +61,17 @@ pub(crate) enum Failure {
     Read { path: String, source: io::Error },
     #[error("cannot write the output: {0}")]
     Output(io::Error),
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::NoBackups(_) | BackupError::NoGeneration { .. } => {
+                Self::NotFound(error.to_string())
+            }
+            _ => Self::Refused(error.to_string()),
+        }
+    }
 }
 
 impl Failure {

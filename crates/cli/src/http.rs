@@ -7,6 +7,7 @@
 use crate::address::Port;
 use crate::exit::Exit;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::io::{BufRead, BufReader};
 use std::time::Duration;
 use ureq::http::{Method, Request, Response};
 use ureq::{Agent, Body};
@@ -155,6 +156,38 @@ impl Http {
     /// # Errors
     /// If there is no answer.
     pub(crate) fn exchange(&self, wish: Wish<'_>) -> Result<Reply, ClientError> {
+        let limit = wish.limit;
+        let (url, answer) = self.send(wish)?;
+        whole(&url, answer).map_err(|error| self.unanswered(url, limit, error))
+    }
+
+    /// Sends a request and gives each line of the answer away as it comes. An answer that is no
+    /// success is returned whole instead.
+    ///
+    /// # Errors
+    /// If there is no answer, or it breaks off.
+    pub(crate) fn lines(
+        &self,
+        wish: Wish<'_>,
+        each: &mut dyn FnMut(&str),
+    ) -> Result<Option<Reply>, ClientError> {
+        let limit = wish.limit;
+        let (url, answer) = self.send(wish)?;
+        if !answer.status().is_success() {
+            let reply = whole(&url, answer).map_err(|error| self.unanswered(url, limit, error))?;
+            return Ok(Some(reply));
+        }
+        for line in BufReader::new(answer.into_body().into_reader()).lines() {
+            match line {
+                Ok(line) => each(&line),
+                Err(error) => return Err(self.unanswered(url, limit, error.into())),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends a request; gives where it went, and the answer without its body.
+    fn send(&self, wish: Wish<'_>) -> Result<(String, Response<Body>), ClientError> {
         let url = format!("{}{}", self.base, wish.path);
         // Without a body, but with a length: else an empty one would be sent in chunks.
         let sends = [Method::POST, Method::PATCH, Method::PUT].contains(&wish.method);
@@ -181,9 +214,10 @@ impl Http {
                 self.agent.run(request.timeout_global(wish.limit).build())
             }
         };
-        answer
-            .and_then(|reply| whole(&url, reply))
-            .map_err(|error| self.unanswered(url, wish.limit, error))
+        match answer {
+            Ok(answer) => Ok((url, answer)),
+            Err(error) => Err(self.unanswered(url, wish.limit, error)),
+        }
     }
 
     fn unanswered(&self, url: String, limit: Option<Duration>, error: ureq::Error) -> ClientError {

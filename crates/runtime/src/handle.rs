@@ -4,12 +4,14 @@ use crate::inbox::{Inbox, ReplyTo, Wakeup};
 use crate::invoker::RunningAttempt;
 use crate::moment::Moment;
 use crate::registry::Registry;
+use crate::together::Wanted;
 use arc_swap::ArcSwap;
 use latchwork_engine::table::invocation::Status;
 use latchwork_engine::{
     Answer, Command, Document, Identity, InvocationId, Invoke, Letter, Operate, Operation, Outcome,
     PatchState, Pin, Register, Reply, Restart, Signal, Topology, View,
 };
+use latchwork_storage::Snapshot;
 use prost::Message;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -28,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) registry: ArcSwap<Registry>,
     pub(crate) registering: Mutex<()>,
     pub(crate) draining: AtomicBool,
+    pub(crate) together: Wanted,
     /// Calls that have begun to wait for a key, for whoever looks for deadlocks.
     queued: std::sync::Mutex<Vec<InvocationId>>,
 }
@@ -43,6 +46,7 @@ impl Shared {
             registry: ArcSwap::from_pointee(Registry::default()),
             registering: Mutex::new(()),
             draining: AtomicBool::new(false),
+            together: Wanted::default(),
             queued: std::sync::Mutex::default(),
         }
     }
@@ -293,6 +297,31 @@ impl Handle {
             .map(|inbox| {
                 let (reply, heard) = oneshot::channel();
                 inbox.push(Wakeup::Moment(reply));
+                heard
+            })
+            .collect();
+        let mut all = Vec::with_capacity(asked.len());
+        for heard in asked {
+            all.push(heard.await.map_err(|_| AskError::Stopping)?);
+        }
+        Ok(all)
+    }
+
+    /// The tables of all partitions at one moment, which is not before the question: whatever is
+    /// in one of them, all that led to it is in the others. Nobody waits for anybody.
+    ///
+    /// # Errors
+    /// If the server is stopping.
+    pub async fn together(&self) -> Result<Vec<Snapshot>, AskError> {
+        let _turn = self.shared.together.turn.lock().await;
+        let number = self.shared.together.want();
+        let asked: Vec<_> = self
+            .shared
+            .inboxes
+            .iter()
+            .map(|inbox| {
+                let (reply, heard) = oneshot::channel();
+                inbox.push(Wakeup::Together(number, reply));
                 heard
             })
             .collect();

@@ -5,6 +5,7 @@
 //! exceeded, attempts wait before they read more.
 
 use latchwork_engine::{Command, InvocationId, Reply, View};
+use latchwork_storage::Snapshot;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
@@ -37,6 +38,8 @@ pub(crate) enum Wakeup {
     AskToSuspend(InvocationId),
     /// Somebody wants the tables held still, to read them elsewhere.
     Moment(oneshot::Sender<Arc<Moment>>),
+    /// Somebody wants the tables as they were held at the moment of this number.
+    Together(u64, oneshot::Sender<Snapshot>),
     /// An attempt is gone without having said how it ended.
     AttemptLost(InvocationId, u32),
     /// Somebody wants to know how many attempts run.

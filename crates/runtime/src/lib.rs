@@ -12,25 +12,35 @@
 //!
 //! Absent on purpose: HTTP, JSON for people, settings files. Those are the server's.
 
+mod backup;
 mod clock;
 mod deadlock;
+mod directory;
 mod handle;
 mod inbox;
+mod inspect;
 mod invoker;
 mod moment;
 mod node;
 mod partition;
 mod perform;
+mod restore;
 mod timers;
+mod together;
 mod waiters;
 
 pub mod registry;
 pub mod transport;
 
+pub use backup::{BackupRefusal, BackupReport, BackupWish, Backups, BegunBackup, PartitionReport};
 pub use clock::{Clock, SystemClock};
 pub use handle::{
     AskError, CallEnd, Ending, Handle, OutputState, Standing, random_id, random_incarnation,
 };
+pub use inspect::{Finding, Inspection, Verdict, inspect};
 pub use invoker::RunningAttempt;
+/// What is in a directory of backups.
+pub use latchwork_storage::backup as generations;
 pub use moment::Moment;
 pub use node::{Fatal, Node, NodeOptions, OpenError, Recovery};
+pub use restore::{RestoreError, RestoreProgress, RestoreReport, RestoreWish, restore};

@@ -1,20 +1,16 @@
 //! A node: opens a data directory, recovers, runs its partitions, and stops cleanly.
-//!
-//! ```text
-//!   latchwork.json   what was fixed when the directory was made
-//!   lock             held by the one server that has it open
-//!   log/<partition>/ the truth
-//!   tables/          a cache of it
-//! ```
 
+use crate::backup::Backups;
 use crate::clock::{Clock, Stamp};
 use crate::deadlock;
+use crate::directory;
 use crate::handle::{Handle, Shared};
 use crate::inbox::{Inbox, Wakeup};
 use crate::invoker::{Invoker, Limits, World};
 use crate::moment::Moments;
 use crate::partition::Loop;
 use crate::timers::Timers;
+use crate::together::Together;
 use crate::transport::Transport;
 use crate::waiters::Waiters;
 use latchwork_engine::{Halt, Partition, Record, Topology};
@@ -22,8 +18,7 @@ use latchwork_storage::{
     Batch, DiskStore, FileLog, FileLogOptions, Log, LogError, Lsn, Store, Tables, TablesError,
 };
 use prost::Message;
-use serde::{Deserialize, Serialize};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,9 +26,6 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
-
-/// Version of the layout of a data directory.
-const FORMAT: u32 = 1;
 
 /// What a node needs to know.
 #[derive(Debug, Clone)]
@@ -147,18 +139,12 @@ pub struct Recovery {
 /// A running node.
 pub struct Node {
     handle: Handle,
+    backups: Arc<Backups>,
     threads: Vec<(u16, JoinHandle<Result<(), Fatal>>)>,
     fatal: mpsc::UnboundedReceiver<u16>,
     recovery: Recovery,
     /// Held while the node runs: no other server may use the directory.
     _lock: File,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Identity {
-    format: u32,
-    partitions: u16,
 }
 
 impl Node {
@@ -179,10 +165,15 @@ impl Node {
             move |source| OpenError::Directory { path, source }
         };
         fs::create_dir_all(directory).map_err(failed(directory))?;
-        let lock = lock(directory)?;
-        let partitions = identify(directory, options.partitions)?;
-        let disk = DiskStore::open(&directory.join("tables"), partitions, options.cache_bytes)
-            .map_err(Fatal::from)?;
+        let lock = directory::lock(directory)?;
+        let identity = directory::identify(directory, options.partitions)?;
+        let partitions = identity.partitions;
+        let disk = DiskStore::open(
+            &directory::tables(directory),
+            partitions,
+            options.cache_bytes,
+        )
+        .map_err(Fatal::from)?;
         let shared = Arc::new(Shared::new(
             Topology { partitions, own: 0 },
             (0..partitions).map(|_| Arc::default()).collect(),
@@ -202,7 +193,7 @@ impl Node {
                 transport: transport.clone(),
                 clock: clock.clone(),
             });
-            let path = directory.join("log").join(own.to_string());
+            let path = directory::log(directory, own);
             loops.push(recover(
                 &path,
                 own,
@@ -234,8 +225,10 @@ impl Node {
         }
         let handle = Handle { shared };
         rim.spawn(deadlock::watch(handle.clone()));
+        let backups = Backups::new(handle.clone(), directory.clone(), identity.id, clock);
         Ok(Self {
             handle,
+            backups: Arc::new(backups),
             threads,
             fatal,
             recovery,
@@ -246,6 +239,11 @@ impl Node {
     /// The way in.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    /// Makes backups of it.
+    pub fn backups(&self) -> Arc<Backups> {
+        self.backups.clone()
     }
 
     /// What was found when the directory was opened.
@@ -316,84 +314,6 @@ impl Drop for DeathWatch {
     }
 }
 
-fn lock(directory: &Path) -> Result<File, OpenError> {
-    let path = directory.join("lock");
-    let failed = |source| OpenError::Directory {
-        path: path.clone(),
-        source,
-    };
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
-}
-
-/// What was fixed when the directory was made; fixes it for a new one.
-/// `asked` is 0 for whatever there is.
-fn identify(directory: &Path, asked: u16) -> Result<u16, OpenError> {
-    let path = directory.join("latchwork.json");
-    let failed = |source| OpenError::Directory {
-        path: path.clone(),
-        source,
-    };
-    let format = |reason: String| OpenError::Format {
-        path: path.clone(),
-        reason,
-    };
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let identity: Identity =
-                serde_json::from_slice(&bytes).map_err(|error| format(error.to_string()))?;
-            if identity.format != FORMAT {
-                return Err(format(format!(
-                    "it has format {}, this version knows {FORMAT}",
-                    identity.format
-                )));
-            }
-            if identity.partitions == 0 {
-                return Err(format("it has no partitions".into()));
-            }
-            if asked != 0 && asked != identity.partitions {
-                return Err(OpenError::Partitions {
-                    found: identity.partitions,
-                    asked,
-                });
-            }
-            Ok(identity.partitions)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if directory.join("log").exists() {
-                return Err(format(
-                    "the file is missing but there is a log; restore it from a copy".into(),
-                ));
-            }
-            let identity = Identity {
-                format: FORMAT,
-                partitions: asked.max(1),
-            };
-            let bytes =
-                serde_json::to_vec_pretty(&identity).map_err(|error| format(error.to_string()))?;
-            let temporary = directory.join("latchwork.json.new");
-            fs::write(&temporary, bytes).map_err(failed)?;
-            File::open(&temporary)
-                .and_then(|file| file.sync_all())
-                .map_err(failed)?;
-            fs::rename(&temporary, &path).map_err(failed)?;
-            File::open(directory)
-                .and_then(|file| file.sync_all())
-                .map_err(failed)?;
-            Ok(identity.partitions)
-        }
-        Err(source) => Err(failed(source)),
-    }
-}
-
 /// Applies what the log has and the tables lack.
 fn recover<S: Store>(
     path: &Path,
@@ -438,6 +358,7 @@ fn recover<S: Store>(
         invoker: Invoker::new(world, rim.clone(), limits),
         waiters: Waiters::default(),
         moments: Moments::default(),
+        together: Together::default(),
         timers: Timers::default(),
         batch: Batch::new(),
         unsealed_since: Some(Instant::now()),

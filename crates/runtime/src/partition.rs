@@ -17,6 +17,7 @@ use crate::invoker::Invoker;
 use crate::moment::Moments;
 use crate::node::Fatal;
 use crate::timers::Timers;
+use crate::together::Together;
 use crate::waiters::Waiters;
 use latchwork_engine::table::invocation::Status;
 use latchwork_engine::{
@@ -47,6 +48,7 @@ pub(crate) struct Loop<S: Store> {
     pub(crate) invoker: Invoker,
     pub(crate) waiters: Waiters,
     pub(crate) moments: Moments,
+    pub(crate) together: Together,
     pub(crate) timers: Timers,
     pub(crate) batch: Batch,
     /// When the oldest write that is not sealed was made.
@@ -81,6 +83,11 @@ impl<S: Store> Loop<S> {
             let now = self.stamp.now(&*self.clock);
             let limit = self.moments.sleep(self.timers.sleep(now, IDLE));
             self.inbox.take(&mut arrived, limit);
+            // After the inbox was emptied, before anything of it counts: see `together`.
+            let wanted = self.shared.together.wanted();
+            if self.together.hold(wanted, &mut self.tables)? {
+                self.unsealed_since = None;
+            }
             let now = self.stamp.now(&*self.clock);
             // Before what has arrived: what is due was so when it came.
             let due = self.timers.due(&self.tables, now)?;
@@ -202,6 +209,7 @@ impl<S: Store> Loop<S> {
             Wakeup::Read(read) => read(&self.tables),
             Wakeup::AskToSuspend(id) => self.invoker.ask_to_suspend(&id),
             Wakeup::Moment(asker) => self.moments.ask(asker),
+            Wakeup::Together(number, asker) => self.together.give(number, asker),
             Wakeup::AttemptLost(id, epoch) => self.invoker.lost(&id, epoch),
             Wakeup::Running(asker) => drop(asker.send(self.invoker.running())),
             Wakeup::Attempts(asker) => drop(asker.send(self.invoker.attempts())),

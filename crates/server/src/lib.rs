@@ -22,6 +22,12 @@ mod health;
 mod query;
 mod run;
 
+/// Backups and data directories without a server: what the command line looks at and restores.
+pub use latchwork_runtime::{
+    Finding, Inspection, OpenError, RestoreError, RestoreProgress, RestoreReport, RestoreWish,
+    Verdict, generations, inspect, restore,
+};
+
 pub use config::Config;
 pub use error::Refusal;
 pub use health::{Health, Trouble};

@@ -146,6 +146,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     };
     let admin = Admin {
         handle: node.handle(),
+        backups: node.backups(),
         clock,
         transport,
         health: health.clone(),

@@ -3,6 +3,7 @@
 //! Those that ask a server are in [`Command`]; `serve` is a server itself, `demo` and
 //! `bench` start one; `main` dispatches these.
 
+mod backup;
 #[cfg(feature = "demo")]
 pub(crate) mod bench;
 mod call;
@@ -16,6 +17,7 @@ mod explain;
 pub(crate) mod identity;
 mod invocations;
 mod outcome;
+mod restore;
 mod send;
 pub(crate) mod serve;
 mod services;
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     Services(services::Services),
     State(state::State),
     Sql(sql::Sql),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Doctor(doctor::Doctor),
     Config(config::Config),
     Explain(explain::Explain),
@@ -57,6 +61,8 @@ impl Command {
             Self::Services(services) => services.run(),
             Self::State(state) => state.run(),
             Self::Sql(sql) => sql.run(),
+            Self::Backup(backup) => backup.run(),
+            Self::Restore(restore) => restore.run(),
             Self::Doctor(doctor) => doctor.run(),
             Self::Config(config) => config.run(),
             Self::Explain(explain) => explain.run(),

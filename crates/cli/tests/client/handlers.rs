@@ -6,7 +6,11 @@ use tokio::net::TcpListener;
 
 /// Serves them for as long as it is polled.
 pub(crate) async fn serve(listener: TcpListener) {
-    let endpoint = Endpoint::builder().bind(Shop).bind(Ledger).build();
+    let endpoint = Endpoint::builder()
+        .bind(Shop)
+        .bind(Ledger)
+        .bind(Approval)
+        .build();
     HttpServer::new(endpoint)
         .serve_with_cancel(listener, std::future::pending::<()>())
         .await;
@@ -42,6 +46,15 @@ impl Shop {
         Ok(total)
     }
 
+    /// Sleeps, with a step before and after.
+    #[handler]
+    async fn nap(&self, ctx: Context<'_>, ms: u64) -> Result<u64, TerminalError> {
+        ctx.run(|| async { Ok(()) }).name("lie down").await?;
+        ctx.sleep(Duration::from_millis(ms)).await?;
+        ctx.run(|| async { Ok(()) }).name("get up").await?;
+        Ok(ms)
+    }
+
     /// Waits for somebody who never comes.
     #[handler]
     async fn hold(&self, ctx: Context<'_>) -> Result<(), TerminalError> {
@@ -60,8 +73,40 @@ impl Ledger {
         Ok(total)
     }
 
+    /// Keeps a text.
+    #[handler]
+    async fn note(&self, ctx: ObjectContext<'_>, text: String) -> Result<(), TerminalError> {
+        ctx.set("note", text);
+        Ok(())
+    }
+
     #[handler]
     async fn total(&self, ctx: SharedObjectContext<'_>) -> Result<u32, TerminalError> {
         Ok(ctx.get::<u32>("total").await?.unwrap_or_default())
+    }
+}
+
+struct Approval;
+
+#[workflow]
+impl Approval {
+    /// Waits until somebody decides.
+    #[handler]
+    async fn run(
+        &self,
+        ctx: WorkflowContext<'_>,
+        _question: String,
+    ) -> Result<String, TerminalError> {
+        ctx.promise::<String>("decision").await
+    }
+
+    #[handler]
+    async fn decide(
+        &self,
+        ctx: SharedWorkflowContext<'_>,
+        decision: String,
+    ) -> Result<(), TerminalError> {
+        ctx.resolve_promise::<String>("decision", decision);
+        Ok(())
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Start at `world`, which starts both. Each test has a server of its own.
 
+mod backup;
+mod doctor;
 mod handlers;
 mod invocations;
 mod local;

@@ -87,6 +87,11 @@ impl World {
 
     /// Starts both; the server does not know of the handlers.
     pub(crate) fn bare() -> Self {
+        Self::bare_with(&[])
+    }
+
+    /// The same, with variables for the server.
+    pub(crate) fn bare_with(variables: &[(&str, &str)]) -> Self {
         let rim = Runtime::new().expect("a runtime");
         let (listener, at) = rim
             .block_on(async {
@@ -98,14 +103,7 @@ impl World {
         rim.spawn(handlers::serve(listener));
 
         let room = TempDir::new().expect("a directory");
-        let (admin, ingress) = (free().to_string(), free().to_string());
-        let mut command = program(&room, &["serve", "--log", "warn"]);
-        let server = command
-            .env("LATCHWORK_ADMIN_ADDR", &admin)
-            .env("LATCHWORK_INGRESS_ADDR", &ingress)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the server starts");
+        let (server, admin, ingress) = serve(&room, variables);
         let world = Self {
             room,
             server,
@@ -114,11 +112,34 @@ impl World {
             endpoint: format!("http://{at}"),
             _rim: rim,
         };
+        world.until_there();
+        world
+    }
+
+    /// Ends the server at once, and starts another from another data directory, on other ports.
+    pub(crate) fn move_to(&mut self, data: &str) {
+        self.kill();
+        (self.server, self.admin, self.ingress) =
+            serve(&self.room, &[("LATCHWORK_DATA_DIR", data)]);
+        self.until_there();
+    }
+
+    fn until_there(&self) {
         until("the server is there", || {
-            let code = world.run(&["sql", "SELECT 1 AS one"]).code;
+            let code = self.run(&["sql", "SELECT 1 AS one"]).code;
             (code == 0).then_some(())
         });
-        world
+    }
+
+    /// A path in the directory where the server and the program run.
+    pub(crate) fn path(&self, name: &str) -> String {
+        let path = self.room.path().join(name);
+        path.to_str().expect("text").to_owned()
+    }
+
+    /// Where the ingress is.
+    pub(crate) fn ingress(&self) -> String {
+        format!("http://{}", self.ingress)
     }
 
     /// Runs the program against this server.
@@ -148,6 +169,13 @@ impl World {
         });
     }
 
+    /// Tells the server to end, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.server);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is told");
+        self.server.wait().expect("the server has ended");
+    }
+
     /// Ends the server at once.
     pub(crate) fn kill(&mut self) {
         self.server.kill().expect("the server is killed");
@@ -173,6 +201,20 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < PATIENCE, "it never came to that: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Starts a server on free ports; gives it with its admin port and its ingress.
+fn serve(room: &TempDir, variables: &[(&str, &str)]) -> (Child, String, String) {
+    let (admin, ingress) = (free().to_string(), free().to_string());
+    let mut command = program(room, &["serve", "--log", "warn"]);
+    let server = command
+        .env("LATCHWORK_ADMIN_ADDR", &admin)
+        .env("LATCHWORK_INGRESS_ADDR", &ingress)
+        .envs(variables.iter().copied())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the server starts");
+    (server, admin, ingress)
 }
 
 fn free() -> SocketAddr {

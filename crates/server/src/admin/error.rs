@@ -12,7 +12,8 @@ use latchwork_protocol::id::IdError;
 use latchwork_protocol::scope::ScopeError;
 use latchwork_protocol::service::manifest::ManifestError;
 use latchwork_protocol::service::version::VersionError;
-use latchwork_runtime::AskError;
+use latchwork_runtime::generations::BackupError;
+use latchwork_runtime::{AskError, BackupRefusal};
 
 /// Bytes of a plain refusal that are passed on.
 const PLAIN_BYTES_MAX: usize = 64 << 10;
@@ -162,6 +163,9 @@ pub(super) enum AdminError {
     #[error("what is to be registered cannot be written: {0}")]
     Document(#[from] serde_json::Error),
 
+    #[error(transparent)]
+    Backup(#[from] BackupRefusal),
+
     #[cfg(feature = "sql")]
     #[error(transparent)]
     Read(#[from] crate::query::ReadError),
@@ -192,6 +196,7 @@ impl AdminError {
             | Self::StateVersion { .. }
             | Self::StateBusy { .. } => StatusCode::CONFLICT,
             Self::State { status, .. } => *status,
+            Self::Backup(refusal) => backup_status(refusal),
             #[cfg(feature = "sql")]
             Self::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,
             #[cfg(feature = "sql")]
@@ -217,6 +222,16 @@ fn removal_advice(is_newest: bool) -> &'static str {
         "Register a deployment that offers these services first, then remove this one when GET /deployments/{id} calls it drained"
     } else {
         "Wait until GET /deployments/{id} calls it drained, or resume them on another deployment"
+    }
+}
+
+fn backup_status(refusal: &BackupRefusal) -> StatusCode {
+    match refusal {
+        BackupRefusal::Running | BackupRefusal::Backup(BackupError::Busy(_)) => {
+            StatusCode::CONFLICT
+        }
+        BackupRefusal::Ask(_) | BackupRefusal::NoThread(_) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -13,6 +13,7 @@
 //! that a web page cannot send them in the name of its visitor.
 
 mod absent;
+mod backup;
 mod batch;
 mod census;
 mod choice;
@@ -38,7 +39,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{delete, get, patch, post, put};
 use axum::{Extension, Router, middleware};
 use error::AdminError;
-use latchwork_runtime::{Clock, Handle};
+use latchwork_runtime::{Backups, Clock, Handle};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -48,6 +49,8 @@ use tokio::net::TcpListener;
 pub struct Admin {
     /// The partitions.
     pub handle: Handle,
+    /// Makes backups.
+    pub backups: Arc<Backups>,
     /// Dates registrations.
     pub clock: Arc<dyn Clock>,
     /// Asks endpoints what they offer.
@@ -110,6 +113,7 @@ fn routes() -> Router<Arc<Admin>> {
         .route("/health", get(health::health))
         .route("/openapi", get(openapi::openapi))
         .route("/cluster-health", get(health::cluster_health))
+        .route("/backup", post(backup::make))
         .route(
             "/deployments",
             get(deployments::list).post(deployments::register),

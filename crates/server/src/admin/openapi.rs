@@ -111,6 +111,8 @@ macro_rules! operations {
 const OPERATIONS: &[Operation] = operations! {
     get "/version" "version" "Versions of the server and of this API" [] 200 gives of::<VersionReply>;
     get "/health" "health" "Whether work is done" [] 200;
+    post "/backup" "make_backup" "Writes a backup into a directory on the server's machine, and tells its progress in lines"
+        [] takes of::<super::backup::MakeBackup>, 200;
     get "/deployments" "list_deployments" "All deployments, the oldest first"
         ["limit", "after"] 200 gives of::<DeploymentList>;
     post "/deployments" "register_deployment" "Asks an endpoint what it offers, and registers it"

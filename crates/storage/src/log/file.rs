@@ -12,7 +12,7 @@
 
 use super::batch::Batch;
 use super::reader::{Found, FrameReader};
-use super::recovery::{Recovered, recover, sync_directory};
+use super::recovery::{LastSegment, Recovered, recover, sync_directory};
 use super::segment::{self, SEGMENT_HEADER_LEN, SegmentHeader};
 use super::spares::Spares;
 use super::writer::{BLOCK, SegmentWriter};
@@ -90,6 +90,28 @@ impl FileLog {
         Self::open_salted(directory, options, |base| RandomState::new().hash_one(base))
     }
 
+    /// Makes a log in `directory`, which has none, whose first record will be `next`: what was
+    /// before it is in tables that came from elsewhere.
+    ///
+    /// # Errors
+    /// If there is a log, or the files cannot be made.
+    pub fn begin_at(directory: &Path, options: FileLogOptions, next: Lsn) -> Result<(), LogError> {
+        fs::create_dir_all(directory).map_err(failed(directory))?;
+        if recover(directory, options.partition)?.open.is_some() {
+            return Err(damaged(directory, 0, "there is a log already"));
+        }
+        let header = SegmentHeader {
+            partition: options.partition,
+            recycled: false,
+            base: next,
+            epoch: 0,
+            salt: RandomState::new().hash_one(next),
+            length: options.segment_bytes,
+        };
+        let mut spares = Spares::find(directory, options.segment_bytes)?;
+        begin(directory, &mut spares, header, options.direct).map(drop)
+    }
+
     fn open_salted(
         directory: &Path,
         options: FileLogOptions,
@@ -107,10 +129,14 @@ impl FileLog {
             tail,
             epoch,
             cut,
-        } = recover(directory, partition, direct)?;
+        } = recover(directory, partition)?;
         let mut spares = Spares::find(directory, segment_bytes)?;
         let open = match open {
-            Some(open) => open,
+            Some(LastSegment { path, header, end }) => OpenSegment {
+                writer: SegmentWriter::open(&path, header.length, end, direct)?,
+                path,
+                header,
+            },
             None => {
                 let header = SegmentHeader {
                     partition,

@@ -168,6 +168,39 @@ fn damaged(file: &Path, offset: u64, reason: impl Into<String>) -> LogError {
     }
 }
 
+/// What a log in files holds, for those who look at it without opening it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSurvey {
+    /// The LSN of its oldest record, or of the next one if there is none.
+    pub first: Lsn,
+    /// The LSN that the next record gets.
+    pub tail: Lsn,
+    /// How many segments there are.
+    pub segments: usize,
+    /// A torn tail, which opening would cut.
+    pub torn: Option<Cut>,
+}
+
+/// Reads a whole log in files and changes nothing; `visit` is shown each record.
+///
+/// # Errors
+/// As opening it: if a file cannot be read, or is damaged before its end.
+pub fn survey(
+    directory: &Path,
+    partition: u16,
+    visit: &mut dyn FnMut(Lsn, &Bytes),
+) -> Result<LogSurvey, LogError> {
+    let found = recovery::look(directory, partition, visit)?;
+    let open = found.open.as_ref().map(|open| open.header.base);
+    let oldest = found.sealed.front().map(|segment| segment.base);
+    Ok(LogSurvey {
+        first: oldest.or(open).unwrap_or(found.tail),
+        tail: found.tail,
+        segments: found.sealed.len() + usize::from(open.is_some()),
+        torn: found.cut,
+    })
+}
+
 /// What was found when a log was opened.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Recovery {

@@ -4,32 +4,56 @@
 //! One that whole frames follow is damage, and so is a segment that is missing; then
 //! nothing is changed.
 
-use super::file::{OpenSegment, SealedSegment};
+use super::file::SealedSegment;
 use super::reader::{Found, FrameReader};
-use super::segment::{ALIGNMENT, FRAME_HEADER_LEN, FrameHeader, claimed_lsn, frame_len};
-use super::writer::SegmentWriter;
+use super::segment::{
+    ALIGNMENT, FRAME_HEADER_LEN, FrameHeader, SegmentHeader, claimed_lsn, frame_len,
+};
 use super::{Cut, LogError, Lsn, damaged, failed};
+use crate::durable;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+/// The segment at the tail, as it was found.
+pub(super) struct LastSegment {
+    pub(super) path: PathBuf,
+    pub(super) header: SegmentHeader,
+    /// Where the next frame goes.
+    pub(super) end: u64,
+}
 
 /// A log as it was found.
 pub(super) struct Recovered {
     pub(super) sealed: VecDeque<SealedSegment>,
     /// Absent if there is no segment yet.
-    pub(super) open: Option<OpenSegment>,
+    pub(super) open: Option<LastSegment>,
     pub(super) tail: Lsn,
     pub(super) epoch: u64,
     pub(super) cut: Option<Cut>,
 }
 
-/// Checks all segments of `directory`.
-pub(super) fn recover(
+/// Who is shown the records on the way.
+type Visitor<'a> = &'a mut dyn FnMut(Lsn, &Bytes);
+
+/// Checks all segments of `directory`, and mends the last one.
+pub(super) fn recover(directory: &Path, partition: u16) -> Result<Recovered, LogError> {
+    let recovered = look(directory, partition, &mut |_, _| {})?;
+    if let Some(last) = &recovered.open {
+        mend(last, recovered.cut.as_ref())?;
+    }
+    // A rename that was not synced before a crash must not be undone by the next one.
+    sync_directory(directory)?;
+    Ok(recovered)
+}
+
+/// Checks all segments of `directory` and changes nothing.
+pub(super) fn look(
     directory: &Path,
     partition: u16,
-    direct: bool,
+    visit: Visitor<'_>,
 ) -> Result<Recovered, LogError> {
     let paths = segments(directory)?;
     let mut recovered = Recovered {
@@ -49,7 +73,7 @@ pub(super) fn recover(
             return Err(damaged(path, 0, reason));
         }
         recovered.epoch = frames.header.epoch;
-        let (end, ended) = recovered.follow(&mut frames)?;
+        let (end, ended) = recovered.follow(&mut frames, visit)?;
         if let Some((following, _)) = paths.get(index + 1) {
             if *following != recovered.tail {
                 let reason = format!(
@@ -65,17 +89,35 @@ pub(super) fn recover(
                 length: frames.length,
             });
         } else {
-            recovered.finish(frames, end, direct)?;
+            recovered.finish(frames, end)?;
         }
     }
-    // A rename that was not synced before a crash must not be undone by the next one.
-    sync_directory(directory)?;
     Ok(recovered)
+}
+
+/// Overwrites a torn tail, and makes sure of what was read.
+fn mend(last: &LastSegment, cut: Option<&Cut>) -> Result<(), LogError> {
+    let fail = || failed(&last.path);
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(&last.path)
+        .map_err(fail())?;
+    let torn = cut.map_or(0, |cut| cut.bytes as usize);
+    file.write_all_at(&vec![0; torn], last.end)
+        // What was just read may be in the system's memory only, if the last writer was
+        // killed before it synced. It is about to be believed, so it must be on disk.
+        .and_then(|()| file.sync_data())
+        .map_err(fail())
 }
 
 impl Recovered {
     /// Goes through a segment as far as it is whole; says where that ends, and why.
-    fn follow(&mut self, frames: &mut FrameReader) -> Result<(u64, &'static str), LogError> {
+    fn follow(
+        &mut self,
+        frames: &mut FrameReader,
+        visit: Visitor<'_>,
+    ) -> Result<(u64, &'static str), LogError> {
         loop {
             let offset = frames.offset;
             match frames.next()? {
@@ -87,6 +129,9 @@ impl Recovered {
                     return Ok((offset, "a batch of an older epoch follows one of a newer"));
                 }
                 Found::Frame(frame) => {
+                    for (lsn, record) in &frame.records {
+                        visit(*lsn, record);
+                    }
                     self.tail = frame.next();
                     self.epoch = frame.header.epoch;
                 }
@@ -94,9 +139,8 @@ impl Recovered {
         }
     }
 
-    /// Looks at what is behind the last whole frame of the last segment, and cuts it if it
-    /// was torn.
-    fn finish(&mut self, frames: FrameReader, end: u64, direct: bool) -> Result<(), LogError> {
+    /// Looks at what is behind the last whole frame of the last segment: torn, or damaged.
+    fn finish(&mut self, frames: FrameReader, end: u64) -> Result<(), LogError> {
         let FrameReader {
             path,
             header,
@@ -104,11 +148,7 @@ impl Recovered {
             ..
         } = frames;
         let fail = || failed(&path);
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(fail())?;
+        let file = File::open(&path).map_err(fail())?;
         let mut rest = vec![0; (length - end) as usize];
         file.read_exact_at(&mut rest, end).map_err(fail())?;
         if let Some(later) = whole_frame(&rest, header.salt, self.tail) {
@@ -121,21 +161,13 @@ impl Recovered {
         }
         let torn = torn_bytes(&rest, header.recycled, self.tail);
         if torn > 0 {
-            file.write_all_at(&vec![0; torn], end).map_err(fail())?;
             self.cut = Some(Cut {
                 file: path.clone(),
                 offset: end,
                 bytes: torn as u64,
             });
         }
-        // What was just read may be in the system's memory only, if the last writer was
-        // killed before it synced. It is about to be believed, so it must be on disk.
-        file.sync_data().map_err(fail())?;
-        self.open = Some(OpenSegment {
-            writer: SegmentWriter::open(&path, header.length, end, direct)?,
-            path,
-            header,
-        });
+        self.open = Some(LastSegment { path, header, end });
         Ok(())
     }
 }
@@ -191,12 +223,5 @@ fn torn_bytes(rest: &[u8], recycled: bool, next: Lsn) -> usize {
 
 /// Makes renames and deletions in `directory` durable.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), LogError> {
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .or_else(|error| match error.kind() {
-            // Some file systems know no sync of a directory, and need none.
-            io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput => Ok(()),
-            _ => Err(error),
-        })
-        .map_err(failed(directory))
+    durable::sync_directory(directory).map_err(failed(directory))
 }

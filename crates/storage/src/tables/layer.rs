@@ -53,7 +53,15 @@ pub(super) fn merge<'a>(
     Box::new(Merge { layers })
 }
 
-type Versions<'a> = Box<dyn Iterator<Item = Result<(Bytes, Option<Bytes>), ReadError>> + 'a>;
+/// Several layers, given from new to old, read as one.
+pub(crate) fn overlay<'a>(newest_first: Vec<Versions<'a>>) -> Rows<'a> {
+    let layers = newest_first.into_iter().map(Iterator::peekable).collect();
+    Box::new(Merge { layers })
+}
+
+/// Rows of one layer, in order, wherever they are.
+pub(crate) type Versions<'a> =
+    Box<dyn Iterator<Item = Result<(Bytes, Option<Bytes>), ReadError>> + 'a>;
 
 /// Several layers as one: the newest version of each row, without what was deleted.
 struct Merge<'a> {

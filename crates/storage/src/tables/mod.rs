@@ -13,7 +13,7 @@
 
 pub mod disk;
 mod flusher;
-mod layer;
+pub(crate) mod layer;
 pub mod layered;
 pub mod memory;
 pub mod snapshot;
@@ -47,7 +47,7 @@ pub enum TablesError {
     Gone,
 }
 
-/// Where layers come to rest. Keys are at least one byte long, and the first is not 0.
+/// Where layers come to rest. Keys are at least one byte long, and the first is neither 0 nor 255.
 pub trait Store: Send + Sync + 'static {
     /// The value of `key`.
     ///

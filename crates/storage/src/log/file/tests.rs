@@ -313,3 +313,46 @@ fn after_a_failed_write_nothing_more_is_taken() {
     drop(log);
     assert_eq!(open(&directory).0.tail(), 2);
 }
+
+#[test]
+fn a_log_that_begins_late_takes_what_comes_next_and_has_nothing_before() {
+    let directory = TempDir::new().unwrap();
+    FileLog::begin_at(directory.path(), options(), 4712).unwrap();
+    let (mut log, recovery) = open(&directory);
+    assert_eq!((log.tail(), recovery), (4712, Recovery::default()));
+    assert!(matches!(
+        log.read(4711).map(drop),
+        Err(LogError::Trimmed { .. })
+    ));
+    assert_eq!(append(&mut log, &[b"next"]).unwrap(), 4712);
+    drop(log);
+    assert_eq!(contents(&open(&directory).0, 4712).len(), 1);
+    let again = FileLog::begin_at(directory.path(), options(), 1);
+    assert!(matches!(again, Err(LogError::Damaged { .. })), "{again:?}");
+}
+
+#[test]
+fn a_survey_shows_all_records_and_changes_nothing() {
+    let (directory, mut log) = log_of(&[&[1; 3000], &[2; 3000], b"three"]);
+    drop(log.trim(1));
+    drop(log);
+    let last = files(&directory, "log").pop().unwrap();
+    let end = SEGMENT_HEADER_LEN as u64
+        + segment::frame_len(4 + 3000) as u64
+        + segment::frame_len(4 + 5) as u64;
+    overwrite(&last, end, b"torn");
+    let before = fs::read(&last).unwrap();
+    let mut lsns = Vec::new();
+    let found = crate::survey(directory.path(), 0, &mut |lsn, record| {
+        lsns.push((lsn, record.len()));
+    });
+    let found = found.unwrap();
+    assert_eq!((found.first, found.tail, found.segments), (2, 4, 1));
+    assert_eq!(lsns, [(2, 3000), (3, 5)]);
+    assert_eq!(
+        found.torn.map(|cut| (cut.offset, cut.bytes)),
+        Some((end, 4))
+    );
+    assert_eq!(fs::read(&last).unwrap(), before);
+    assert!(files(&directory, "log").len() == 1);
+}

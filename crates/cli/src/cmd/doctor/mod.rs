@@ -2,87 +2,66 @@
 //!
 //! It looks from outside: settings, both ports, the disk if the data directory is on this
 //! machine, every endpoint (which the server is made to ask, since it is the one that must reach
-//! it), and work that does not move. It changes nothing, and reads no file of the data directory.
+//! it), and work that does not move. It changes nothing, and reads no file of the data directory:
+//! with `--data-dir` it does the opposite, while no server runs (`offline`).
+
+mod offline;
+mod report;
 
 use super::deployments::{self, Deployment};
+use crate::address::is_local;
 use crate::admin::Admin;
 use crate::connection::Connection;
 use crate::exit::{Exit, Failure};
 use crate::ingress::Ingress;
-use crate::print::{self, Mood};
+use crate::print;
 use crate::{moment, statement};
 use latchwork_server::config::{Config, Sources};
-use serde::{Deserialize, Serialize};
+use latchwork_server::{Finding, Verdict};
+use report::Report;
+use serde::Deserialize;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use ureq::http::Method;
 
 const EXAMPLES: &str = "\
 The exit code is 0 if nothing failed, 1 if something did, 4 if there is no server. What only \
 wants attention does not count as failed.
 
+With --data-dir the files of a server that is stopped are looked at: every checksum of its log, every \
+row of its tables, and whether they fit together. --repair does what loses nothing, and only that; \
+the exit code is then 0 if the directory is well afterwards.
+
 Examples:
   latchwork doctor
   latchwork doctor --admin box:9070 --ingress box:8080
-  latchwork doctor --json | jq '.[] | select(.verdict != \"good\")'";
+  latchwork doctor --json | jq '.[] | select(.verdict != \"good\")'
+  latchwork doctor --data-dir /var/lib/latchwork";
 
 /// A disk with less room than this is about to be a problem.
 const FREE_LEAST: u64 = 1 << 30;
-/// Where the text of a finding begins.
-const INDENT: usize = 15;
 /// Work that waits longer than this is worth a look.
 const LONG_MS: u64 = 3_600_000;
 
-/// Check a server: ports, disk, endpoints, and work that does not move
+/// Check a server: ports, disk, endpoints, and work that does not move; or the files of a stopped one
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Doctor {
+    /// Look at the files in this data directory instead; no server may be using it
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Mend what can be mended without a guess
+    #[arg(long, requires = "data_dir")]
+    repair: bool,
     #[command(flatten)]
     connection: Connection,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Good,
-    /// It works, but not as it should.
-    Attention,
-    Failed,
-    /// It could not be looked at from here.
-    Unknown,
-}
-
-/// What was looked at, and found.
-#[derive(Debug, Serialize)]
-struct Finding {
-    what: &'static str,
-    verdict: Verdict,
-    text: String,
-    /// What can be done about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    advice: Option<String>,
-}
-
-impl Finding {
-    fn new(what: &'static str, verdict: Verdict, text: impl Into<String>) -> Self {
-        Self {
-            what,
-            verdict,
-            text: text.into(),
-            advice: None,
-        }
-    }
-
-    fn advice(self, advice: impl Into<String>) -> Self {
-        Self {
-            advice: Some(advice.into()),
-            ..self
-        }
-    }
-}
-
 impl Doctor {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        if let Some(directory) = &self.data_dir {
+            return offline::run(directory, self.repair, self.connection.json);
+        }
         let (admin, ingress) = (self.connection.admin()?, self.connection.ingress()?);
         let mut report = Report::new(self.connection.json);
         report.add(settings())?;
@@ -105,76 +84,6 @@ impl Doctor {
         }
         let exit = report.end()?;
         Ok(if is_there { exit } else { Exit::Unreachable })
-    }
-}
-
-/// Shows each finding as soon as it is there.
-struct Report {
-    is_json: bool,
-    findings: Vec<Finding>,
-}
-
-impl Report {
-    fn new(is_json: bool) -> Self {
-        Self {
-            is_json,
-            findings: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, finding: Finding) -> Result<(), Failure> {
-        if !self.is_json {
-            print::raw(finding.shown(print::width()).as_bytes())?;
-        }
-        self.findings.push(finding);
-        Ok(())
-    }
-
-    fn end(self) -> Result<Exit, Failure> {
-        let count = |verdict| {
-            self.findings
-                .iter()
-                .filter(|finding| finding.verdict == verdict)
-                .count()
-        };
-        let (failed, attention) = (count(Verdict::Failed), count(Verdict::Attention));
-        if self.is_json {
-            print::json(&self.findings)?;
-        } else {
-            print::say(match (failed, attention) {
-                (0, 0) => Mood::Good.paint("all is well"),
-                (0, some) => Mood::Waiting.paint(format_args!("{some} to look at")),
-                (some, _) => Mood::Bad.paint(format_args!("{some} failed")),
-            });
-        }
-        Ok(if failed == 0 {
-            Exit::Done
-        } else {
-            Exit::Failed
-        })
-    }
-}
-
-impl Finding {
-    fn shown(&self, width: Option<usize>) -> String {
-        let sign = match self.verdict {
-            Verdict::Good => Mood::Good.paint("✓"),
-            Verdict::Attention => Mood::Waiting.paint("!"),
-            Verdict::Failed => Mood::Bad.paint("✗"),
-            Verdict::Unknown => Mood::Calm.paint("?"),
-        };
-        let below = " ".repeat(INDENT);
-        let text = print::wrapped(&self.text, &below, width);
-        let advice = self.advice.as_deref().map(|advice| {
-            let advice = print::wrapped(&format!("→ {advice}"), &below, width);
-            format!("{advice}\n")
-        });
-        format!(
-            "{sign} {}{}\n{}",
-            print::faint(format_args!("{:<width$}", self.what, width = INDENT - 2)),
-            text.trim_start(),
-            advice.unwrap_or_default()
-        )
     }
 }
 
@@ -229,14 +138,6 @@ fn calls(ingress: &Ingress) -> Finding {
     }
 }
 
-/// Whether an address is on this machine.
-fn is_local(base: &str) -> bool {
-    let host = base.trim_start_matches("http://");
-    ["127.", "localhost", "[::1]"]
-        .iter()
-        .any(|local| host.starts_with(local))
-}
-
 /// The room that is left for the data directory of a server that is on this machine.
 fn disk(is_here: bool) -> Finding {
     let unknown = |text: String| Finding::new("disk", Verdict::Unknown, text);
@@ -251,7 +152,12 @@ fn disk(is_here: bool) -> Finding {
             directory.display()
         ));
     }
-    match free(&directory) {
+    room(&directory)
+}
+
+/// The room that is left for a directory.
+fn room(directory: &Path) -> Finding {
+    match free(directory) {
         Ok(free) if free < FREE_LEAST => Finding::new(
             "disk",
             Verdict::Attention,
@@ -267,10 +173,11 @@ fn disk(is_here: bool) -> Finding {
             Verdict::Good,
             format!("{} left for {}", print::size(free), directory.display()),
         ),
-        Err(error) => unknown(format!(
-            "the disk of {} does not say: {error}",
-            directory.display()
-        )),
+        Err(error) => Finding::new(
+            "disk",
+            Verdict::Unknown,
+            format!("the disk of {} does not say: {error}", directory.display()),
+        ),
     }
 }
 
@@ -409,16 +316,6 @@ fn work(admin: &Admin) -> Result<Vec<Finding>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_finding_says_what_to_do_below_it() {
-        let finding =
-            Finding::new("work", Verdict::Attention, "2 invocations paused").advice("resume them");
-        assert_eq!(
-            finding.shown(None),
-            "! work         2 invocations paused\n               → resume them\n"
-        );
-    }
 
     #[test]
     fn only_a_disk_of_this_machine_is_looked_at() {
