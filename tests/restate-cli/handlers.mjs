@@ -57,6 +57,11 @@ const stubborn = {
       if (note(tag, "attempt") <= 2) throw new Error("not in this mood");
       return "done";
     },
+    // the same, before anything is stored
+    early: async (_ctx, tag) => {
+      if (note(tag, "attempt") <= 2) throw new Error("not in this mood");
+      return "done";
+    },
   },
   options: {
     retryPolicy: { initialInterval: 20, maxInterval: 20, maxAttempts: 2, onMaxAttempts: "pause" },

@@ -108,8 +108,8 @@ class World:
     def backing_off(self):
         return self.wait_for(self.send("Order", "charge", self.probe.tag()), "backing-off")
 
-    def paused(self):
-        return self.wait_for(self.send("Stubborn", "work", self.probe.tag()), "paused")
+    def paused(self, handler="work"):
+        return self.wait_for(self.send("Stubborn", handler, self.probe.tag()), "paused")
 
     def scheduled(self):
         return self.wait_for(self.send("Greeter", "greet", "later", delay="1h"), "scheduled")

@@ -93,6 +93,10 @@ def resume(w):
         w.cli.yes("invocations", "resume", "Stubborn", "--deployment", choice).ok.says(
             "[OK]: Resumed 1 invocations")
         assert w.ingress.attach(paused) == "done"
+    unbound = w.paused("early")
+    w.cli.yes("invocations", "resume", unbound, "--deployment", "latest").ok.says(
+        "[OK]: Resumed 1 invocations")
+    assert w.ingress.attach(unbound) == "done"
 
 
 @check("invocations restart-as-new: runs again under a new id")
