@@ -135,7 +135,7 @@ impl Report {
             self.findings
                 .iter()
                 .filter(|finding| finding.verdict == verdict)
-                .count()
+                .count() as u64
         };
         let (failed, attention) = (count(Verdict::Failed), count(Verdict::Attention));
         if self.is_json {
@@ -143,7 +143,8 @@ impl Report {
         } else {
             print::say(match (failed, attention) {
                 (0, 0) => Mood::Good.paint("all is well"),
-                (0, some) => Mood::Waiting.paint(format_args!("{some} to look at")),
+                (0, some) => Mood::Waiting
+                    .paint(format_args!("{} to look at", print::counted(some, "thing"))),
                 (some, _) => Mood::Bad.paint(format_args!("{some} failed")),
             });
         }
@@ -192,7 +193,7 @@ fn settings() -> Finding {
         Ok(None) => Finding::new(
             "settings",
             Verdict::Good,
-            "no file here; defaults and variables are right",
+            "no latchwork.toml here; the defaults and the variables are valid",
         ),
         Err(error) => Finding::new("settings", Verdict::Failed, error.to_string())
             .advice("a server started here would refuse them; latchwork config shows all"),
@@ -216,7 +217,7 @@ fn version(admin: &Admin) -> Finding {
 
 fn health(admin: &Admin) -> Finding {
     match admin.tell(Method::GET, "/health", None) {
-        Ok(_) => Finding::new("health", Verdict::Good, "it says that it is well"),
+        Ok(_) => Finding::new("health", Verdict::Good, "it says that all is well"),
         Err(error) => Finding::new("health", Verdict::Failed, error.to_string())
             .advice("the server's log says more"),
     }
