@@ -62,6 +62,15 @@ SELECT id, target FROM sys_invocation_status WHERE target LIKE 'Counter/c1/add' 
 -- cli-12-purge
 SELECT id, target FROM sys_invocation_status WHERE id='{done}' AND status = 'completed' LIMIT 500
 
+-- cli-12-pause
+SELECT id, target FROM sys_invocation_status WHERE target LIKE 'Broken/%' AND status IN ('invoked','suspended') LIMIT 500
+
+-- cli-12-resume
+SELECT id, target FROM sys_invocation_status WHERE ((target='Pausing/work' AND target_service_ty='service') OR (target LIKE 'Pausing/work/%' AND target_service_ty != 'service')) AND status IN ('paused','invoked','suspended') LIMIT 500
+
+-- cli-12-restart
+SELECT id, target FROM sys_invocation_status WHERE id='{done}' AND status = 'completed' LIMIT 500
+
 -- cli-13-state
 select key, value from state where service_name='KV' and service_key='k1' ;
 
@@ -76,6 +85,9 @@ SELECT pattern, concurrency, description, disabled, version, last_modified FROM 
 
 -- cli-17-queues
 SELECT id, is_active, queue_is_paused, service_name, scope, limit_key, lock_name, created_at, last_enqueued_at, last_start_at, last_attempt_at, last_finish_at, num_inbox, num_running, num_suspended, num_paused, num_finished FROM sys_vqueue_meta LIMIT 100
+
+-- cli-18-queue
+SELECT id, is_active, queue_is_paused, service_name, scope, limit_key, lock_name, created_at, last_enqueued_at, last_start_at, last_attempt_at, last_finish_at, num_inbox, num_running, num_suspended, num_paused, num_finished FROM sys_vqueue_meta WHERE id='vq_none'
 
 -- cli-19-queue
 SELECT entry_id, entry_kind, stage, status, has_lock, created_at, num_attempts, deployment FROM sys_vqueues WHERE id='vq_x' ORDER BY sequence_number DESC LIMIT 100

@@ -55,13 +55,23 @@ pub(crate) fn span(ms: i64) -> String {
         0 => format!("{big}{unit}"),
         small => format!("{big}{unit} {small}{small_unit}"),
     };
+    let rounded = |ms: i64, unit: i64| (ms + unit / 2) / unit;
     match ms.max(0) {
         ms @ ..1_000 => format!("{ms}ms"),
-        ms @ ..10_000 => format!("{:.2}s", ms as f64 / 1e3),
-        ms @ ..60_000 => format!("{:.1}s", ms as f64 / 1e3),
-        ms @ ..3_600_000 => two(ms / 60_000, "m", ms / 1_000 % 60, "s"),
-        ms @ ..86_400_000 => two(ms / 3_600_000, "h", ms / 60_000 % 60, "m"),
-        ms => two(ms / 86_400_000, "d", ms / 3_600_000 % 24, "h"),
+        ms @ ..9_995 => format!("{:.2}s", ms as f64 / 1e3),
+        ms @ ..59_950 => format!("{:.1}s", ms as f64 / 1e3),
+        ms @ ..3_599_500 => {
+            let seconds = rounded(ms, 1_000);
+            two(seconds / 60, "m", seconds % 60, "s")
+        }
+        ms @ ..86_370_000 => {
+            let minutes = rounded(ms, 60_000);
+            two(minutes / 60, "h", minutes % 60, "m")
+        }
+        ms => {
+            let hours = rounded(ms, 3_600_000);
+            two(hours / 24, "d", hours % 24, "h")
+        }
     }
 }
 
@@ -103,7 +113,8 @@ mod tests {
             (12_340, "12s", "12.3s"),
             (123_000, "2m", "2m 3s"),
             (18_240_000, "5h", "5h 4m"),
-            (7_199_900, "2h", "1h 59m"),
+            (7_199_900, "2h", "2h"),
+            (59_990, "60s", "1m"),
             (86_400_000, "24h", "1d"),
             (183_600_000, "2d", "2d 3h"),
         ] {

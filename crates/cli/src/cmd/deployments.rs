@@ -334,7 +334,7 @@ fn list(admin: &Admin, is_json: bool) -> Result<Exit, Failure> {
     let now = moment::now();
     let mut table = Table::new([
         Column::fixed("ID"),
-        Column::flexible("ADDRESS", 16),
+        Column::flexible("ADDRESS", 22),
         Column::fixed("STATE"),
         Column::number("OPEN"),
         Column::number("AGE").optional(),

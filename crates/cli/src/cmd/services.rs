@@ -264,10 +264,10 @@ fn busy(admin: &Admin, name: &str) -> Result<BTreeMap<String, Vec<(String, u64)>
     Ok(busy)
 }
 
-/// Every member of the document that is a setting, as `name  value`; the names are those that
-/// `set` takes.
+/// Every member of the document that is a setting, as `name  value  source`; the names are those
+/// that `set` takes. The source is not there if the server does not say it.
 fn settings_text(document: &Value) -> String {
-    const OTHERS: [&str; 8] = [
+    const OTHERS: [&str; 9] = [
         "name",
         "ty",
         "handlers",
@@ -276,6 +276,7 @@ fn settings_text(document: &Value) -> String {
         "deployment_id",
         "revision",
         "info",
+        "in_force",
     ];
     let Value::Object(members) = document else {
         return String::new();
@@ -295,7 +296,13 @@ fn settings_text(document: &Value) -> String {
             value => lines.push((name.clone(), plain(value))),
         }
     }
-    let line = |(name, value)| format!("  {}{value}\n", print::faint(format_args!("{name:<37}")));
+    let line = |(name, value): (String, String)| {
+        let label = print::faint(format_args!("{name:<37}"));
+        match document["in_force"][&name]["source"].as_str() {
+            Some(source) => format!("  {label}{value:<10}  {}\n", print::faint(source)),
+            None => format!("  {label}{value}\n"),
+        }
+    };
     lines.into_iter().map(line).collect()
 }
 
@@ -341,6 +348,14 @@ mod tests {
              public                               true\n  \
              retry_policy.initial_interval        500ms\n  \
              retry_policy.max_attempts            none\n"
+        );
+        let document = json!({"public": true, "retry_policy": {"max_attempts": 7}, "in_force": {
+            "public": {"value": true, "source": "default"},
+            "retry_policy.max_attempts": {"value": 7, "source": "code"}}});
+        assert_eq!(
+            settings_text(&document),
+            "  public                               true        default\n  \
+             retry_policy.max_attempts            7           code\n"
         );
     }
 }

@@ -10,6 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::http::{ClientError, segment};
 use crate::statement::Conditions;
 use crate::{moment, print};
+use console::measure_text_width;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -111,13 +112,26 @@ impl Answer {
             Value::Number(unix_ms) => unix_ms.as_i64(),
             _ => None,
         };
-        let since = since.map_or_else(String::new, |at| {
-            let (at, ago) = (moment::readable(at), moment::beside(at, now));
-            print::faint(format_args!(", since {at} ({ago})"))
-        });
-        let status = print::status(&self.status, None);
+        let status = print::status(&self.status, self.details["result"].as_str());
+        let mut text = format!("{}  {status}", self.id);
+        if let Some(at) = since {
+            let long = format!(
+                ", since {} ({})",
+                moment::readable(at),
+                moment::beside(at, now)
+            );
+            let room = width.map_or(usize::MAX, |width| {
+                width.saturating_sub(measure_text_width(&text))
+            });
+            let since = match long.len() <= room {
+                true => long,
+                false if self.status == "completed" => format!(", {}", moment::beside(at, now)),
+                false => format!(", for {}", moment::age(now - at)),
+            };
+            text.push_str(&print::faint(since));
+        }
         let sentence = print::wrapped(&self.sentence, "", width);
-        let mut text = format!("{}  {status}{since}\n{sentence}\n", self.id);
+        text.push_str(&format!("\n{sentence}\n"));
         for (depth, link) in self.chain.iter().enumerate() {
             let indent = "   ".repeat(depth);
             let (target, id) = (print::strong(&link.target), print::faint(&link.id));
@@ -158,6 +172,23 @@ It waits for the result of Ledger/main/slow.
       It sleeps.
 "
         );
+    }
+
+    #[test]
+    fn its_first_line_keeps_to_the_width() {
+        let answer: Answer = serde_json::from_str(
+            r#"{"id":"inv_1a","status":"completed","reason":"completed","since":"2026-11-24T08:31:12Z",
+                "sentence":"It ended.","details":{"result":"failure"}}"#,
+        )
+        .expect("an answer");
+        let now = moment::parse("2026-11-24T08:34:12Z").expect("an instant");
+        for (width, head) in [
+            (60, "inv_1a  failed, since 2026-11-24 08:31:12 UTC (3m ago)"),
+            (50, "inv_1a  failed, 3m ago"),
+        ] {
+            let text = answer.text(now, Some(width));
+            assert_eq!(text.lines().next(), Some(head));
+        }
     }
 
     #[test]

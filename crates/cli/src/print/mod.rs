@@ -184,6 +184,9 @@ pub(crate) fn wrapped(text: &str, indent: &str, width: Option<usize>) -> String 
     let options = textwrap::Options::new(width)
         .initial_indent(indent)
         .subsequent_indent(indent)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        // Times and ids are copied, and have hyphens.
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .break_words(false);
     textwrap::fill(text, options)
 }
@@ -227,6 +230,10 @@ mod tests {
         assert_eq!(
             wrapped(text, "  ", Some(20)),
             "  It waits for\n  inv_19QiLrvnBqhy6jWyNWINUc0co8mM5rh4S2."
+        );
+        assert_eq!(
+            wrapped("due on 2026-11-24, at noon", "", Some(12)),
+            "due on\n2026-11-24,\nat noon"
         );
     }
 

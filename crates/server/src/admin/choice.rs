@@ -30,7 +30,7 @@ impl<'a> Choice<'a> {
 }
 
 /// The deployment and version that a choice comes to; nothing if the invocation has none and
-/// keeps it. What keeps a journal must go on in the version that it was written in.
+/// keeps it, or goes to the newest as it is. What keeps a journal must go on in the version that it was written in.
 pub(super) async fn chosen(
     app: &Admin,
     id: InvocationId,
@@ -100,6 +100,10 @@ fn pin(
             return refused(given, reason);
         }
         Some(_) => {}
+    }
+    if choice == Choice::Latest && keeps_journal && row.pin.is_none() {
+        // It goes to the newest anyway, and is bound when it has stored something there.
+        return Ok(None);
     }
     let (min, max) = (
         deployment.min_protocol_version,
@@ -198,7 +202,16 @@ mod tests {
                 "{choice}"
             );
         }
-        assert_eq!(choose(&row("h", None), "keep", true).as_deref(), Ok("none"));
+        let unbound = row("h", None);
+        for (choice, keeps_journal, expected) in [
+            ("keep", true, "none"),
+            ("latest", true, "none"),
+            ("latest", false, "dp_new in 7"),
+            ("dp_old", true, "dp_old in 6"),
+        ] {
+            let chosen = choose(&unbound, choice, keeps_journal);
+            assert_eq!(chosen.as_deref(), Ok(expected), "{choice}");
+        }
     }
 
     #[test]

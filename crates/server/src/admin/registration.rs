@@ -234,15 +234,15 @@ pub(super) fn removable(
     let mut reasons = Vec::new();
     if !newest.is_empty() {
         reasons.push(format!(
-            "it offers the newest revision of {} service(s) ({}), to which new calls go",
-            newest.len(),
+            "it offers the newest revision of {} ({}), to which new calls go",
+            counted(newest.len(), "service"),
             remarks::some(&newest)
         ));
     }
     if drain.pinned_invocations > 0 {
         reasons.push(format!(
-            "{} unfinished invocation(s) are bound to it and would be stranded",
-            drain.pinned_invocations
+            "{} bound to it would be stranded",
+            counted(drain.pinned_invocations, "unfinished invocation")
         ));
     }
     if reasons.is_empty() {
@@ -253,6 +253,12 @@ pub(super) fn removable(
         reasons: reasons.join("; "),
         is_newest: !newest.is_empty(),
     })
+}
+
+/// `1 service`, `2 services`.
+fn counted<N: std::fmt::Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ fn settings() -> Finding {
         Ok(None) => Finding::new(
             "settings",
             Verdict::Good,
-            "no file here; defaults and variables are right",
+            "no latchwork.toml here; the defaults and the variables are valid",
         ),
         Err(error) => Finding::new("settings", Verdict::Failed, error.to_string())
             .advice("a server started here would refuse them; latchwork config shows all"),
@@ -125,7 +125,7 @@ fn version(admin: &Admin) -> Finding {
 
 fn health(admin: &Admin) -> Finding {
     match admin.tell(Method::GET, "/health", None) {
-        Ok(_) => Finding::new("health", Verdict::Good, "it says that it is well"),
+        Ok(_) => Finding::new("health", Verdict::Good, "it says that all is well"),
         Err(error) => Finding::new("health", Verdict::Failed, error.to_string())
             .advice("the server's log says more"),
     }

@@ -34,7 +34,7 @@ impl Report {
             self.findings
                 .iter()
                 .filter(|finding| finding.verdict == verdict)
-                .count()
+                .count() as u64
         };
         let (failed, attention) = (count(Verdict::Failed), count(Verdict::Attention));
         if self.is_json {
@@ -42,7 +42,8 @@ impl Report {
         } else {
             print::say(match (failed, attention) {
                 (0, 0) => Mood::Good.paint("all is well"),
-                (0, some) => Mood::Waiting.paint(format_args!("{some} to look at")),
+                (0, some) => Mood::Waiting
+                    .paint(format_args!("{} to look at", print::counted(some, "thing"))),
                 (some, _) => Mood::Bad.paint(format_args!("{some} failed")),
             });
         }

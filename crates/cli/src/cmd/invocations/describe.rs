@@ -26,6 +26,9 @@ The timeline has a line for each command, signal and failed attempt: when it cam
 start, how long it took, and a bar on one common axis: █ user code at work, ░ waiting, ▓ another \
 invocation, │ no time at all, ✗ a failed attempt; ▶ at the end of what is still open.";
 
+/// The room of a label and the blanks after it.
+const LABEL_WIDTH: usize = 17;
+
 /// Show an invocation, and its journal as a timeline
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -181,15 +184,12 @@ fn header(id: &str, known: &Known, payloads: Payloads, now: i64) -> String {
         .text("last_failure")
         .filter(|_| status != "completed")
         .map(|text| {
-            format!(
-                "{}{}",
-                print::Mood::Bad.paint(print::first_line(text)),
-                at.unwrap_or_default()
-            )
+            let at = at.unwrap_or_default();
+            beside_label(&format!("{}{at}", print::first_line(text)))
         });
     let ended = known
         .text("completion_failure")
-        .map(|text| print::Mood::Bad.paint(print::first_line(text)));
+        .map(|text| beside_label(&print::first_line(text)));
 
     let fields = [
         ("target", known.text("target").map(print::strong)),
@@ -220,11 +220,20 @@ fn header(id: &str, known: &Known, payloads: Payloads, now: i64) -> String {
         if let Some(value) = value {
             text.push_str(&format!(
                 "  {}{value}\n",
-                print::faint(format_args!("{name:<17}"))
+                print::faint(format_args!("{name:<LABEL_WIDTH$}"))
             ));
         }
     }
     text
+}
+
+/// A failure, its lines under each other beside the label.
+fn beside_label(failure: &str) -> String {
+    let indent = " ".repeat(LABEL_WIDTH + 2);
+    let lines = print::wrapped(failure, &indent, print::width());
+    let lines = lines.trim_start().lines();
+    let painted: Vec<_> = lines.map(|line| print::Mood::Bad.paint(line)).collect();
+    painted.join("\n")
 }
 
 /// Signals that are waited for: no entry of the journal tells of them.

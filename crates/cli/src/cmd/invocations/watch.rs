@@ -34,8 +34,8 @@ Without a terminal there is one line for each change, with --json one object on 
 const FOLLOWED: u32 = 1_000;
 /// Looking more often than this would only keep the server busy.
 const INTERVAL_LEAST_MS: u64 = 50;
-/// Lines that the picture needs besides its rows.
-const FRAME: usize = 6;
+/// Lines that the picture needs besides its rows and counts.
+const FRAME: usize = 5;
 
 /// Follow invocations live: counts by state and those that move, until Ctrl-C
 #[derive(Debug, clap::Args)]
@@ -255,8 +255,9 @@ fn picture(look: &Look, base: &str, screen: &Term) -> String {
         .counts
         .iter()
         .map(|(status, count)| {
+            // a number stays with its word
             format!(
-                "{} {}",
+                "{}\u{a0}{}",
                 print::strong(print::grouped(*count)),
                 print::status(status, None)
             )
@@ -264,9 +265,10 @@ fn picture(look: &Look, base: &str, screen: &Term) -> String {
         .collect();
     let counts = match counts.is_empty() {
         true => print::faint("no invocations"),
-        false => counts.join("   "),
+        false => print::wrapped(&counts.join("   "), "", Some(width.into())),
     };
-    let room = usize::from(height).saturating_sub(FRAME).max(1);
+    let frame = FRAME + counts.lines().count();
+    let room = usize::from(height).saturating_sub(frame).max(1);
     let mut rows = look.passed.clone();
     rows.extend_from_slice(&look.rows);
     let more = rows.len().saturating_sub(room);

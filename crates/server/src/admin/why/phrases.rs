@@ -59,7 +59,7 @@ fn named(wait: &Wait, now: u64) -> String {
     match &wait.on {
         On::Timer(due) => format!(
             "its timer{name} that is due at {}, {}",
-            rfc3339_nanos(*due),
+            instant(*due),
             until(*due, now)
         ),
         On::Call(id, target) => format!("its call{name} of {target} ({})", text(*id)),
@@ -74,6 +74,13 @@ fn named(wait: &Wait, now: u64) -> String {
 
 pub(super) fn text(id: InvocationId) -> String {
     invocation_text(&id.to_bytes())
+}
+
+/// An instant for people, in UTC and to the second: `2026-11-24 08:31:12 UTC`.
+pub(super) fn instant(unix_ms: u64) -> String {
+    let text = rfc3339_nanos(unix_ms);
+    let parts: Vec<_> = text.split(['T', '.']).take(2).collect();
+    format!("{} UTC", parts.join(" "))
 }
 
 pub(super) fn lasting(since: u64, now: u64) -> String {

@@ -97,11 +97,7 @@ pub(super) fn facts(view: &dyn View, id: InvocationId) -> Result<Option<Facts>, 
                 let mut open = open(view, &id, &facts.row)?;
                 let mut waits = Vec::new();
                 collect(future, &id, &mut open, &mut waits);
-                facts.any_is_enough = waits.len() > 1
-                    && !matches!(
-                        future.combinator(),
-                        Combinator::AllCompleted | Combinator::AllSucceededOrFirstFailed
-                    );
+                facts.any_is_enough = waits.len() > 1 && any_is_enough(future);
                 facts.waits = waits;
             }
         }
@@ -210,6 +206,30 @@ fn attached(target: wire::AttachTarget) -> Option<InvocationId> {
 }
 
 /// The leaves of what is awaited. Cancellation is always among them and says nothing.
+/// Whether one answer is enough. An SDK wraps what the handler awaits, to be woken by a
+/// cancellation too: that is looked through.
+fn any_is_enough(future: &Future) -> bool {
+    let nested: Vec<_> = future.nested.iter().filter(|it| awaits(it)).collect();
+    match nested[..] {
+        [only] if answers(future) == 0 => any_is_enough(only),
+        _ => !matches!(
+            future.combinator(),
+            Combinator::AllCompleted | Combinator::AllSucceededOrFirstFailed
+        ),
+    }
+}
+
+/// Whether it awaits anything but a cancellation.
+fn awaits(future: &Future) -> bool {
+    answers(future) > 0 || future.nested.iter().any(awaits)
+}
+
+/// What it awaits itself, not in futures inside, a cancellation apart.
+fn answers(future: &Future) -> usize {
+    let signals = future.signals.iter().filter(|it| **it != CANCEL_SIGNAL);
+    future.completions.len() + signals.count() + future.named_signals.len()
+}
+
 fn collect(
     future: &Future,
     id: &InvocationId,

@@ -264,7 +264,7 @@ fn one_that_is_over_says_how_it_ended() {
     };
     let output = entry(ty::OUTPUT, wire::Output::default(), Op::Output(output));
     tables.progress(1, vec![output], Some(End::Completed(true)));
-    assert_said(&tables.say(1), "completed", "completed", &["ended well"]);
+    assert_said(&tables.say(1), "completed", "completed", &["succeeded"]);
     tables.invoke(2, "S");
     tables.fail(2, Next::End(true));
     let said = tables.say(2);
@@ -355,7 +355,11 @@ fn one_that_backs_off_says_until_when_after_what() {
     tables.invoke(1, "S");
     tables.fail(1, Next::RetryAt(NOW + 2_000));
     let said = tables.say(1);
-    let words = ["1 failed attempt(s) of 5", "in 2s", "[500] it broke"];
+    let words = [
+        "1 of 5 attempts has failed since the last progress",
+        "in 2s",
+        "[500] it broke",
+    ];
     assert_said(&said, "backing-off", "backing_off", &words);
     assert_eq!(said.details["max_attempts"], 5);
 }
@@ -424,19 +428,25 @@ fn of_several_it_says_whether_one_is_enough() {
         &["whichever comes first", " or "],
     );
 
-    tables.invoke(2, "S");
     let all = Future {
         completions: vec![1, 2],
         combinator: Combinator::AllCompleted.into(),
         ..Future::default()
     };
-    tables.suspend(2, entries(), all);
-    assert_said(
-        &tables.say(2),
-        "suspended",
-        "waiting_for_several",
-        &["all of", " and "],
-    );
+    let or_cancelled = Future {
+        nested: vec![all.clone()],
+        ..Future::any(vec![], vec![1], vec![])
+    };
+    for (number, future) in [(2, all), (3, or_cancelled)] {
+        tables.invoke(number, "S");
+        tables.suspend(number, entries(), future);
+        assert_said(
+            &tables.say(number),
+            "suspended",
+            "waiting_for_several",
+            &["all of", " and "],
+        );
+    }
 }
 
 #[test]

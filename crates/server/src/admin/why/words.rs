@@ -1,7 +1,7 @@
 //! The words: facts of one invocation, and what the server knows besides, come in; a reason, a
 //! sentence and its details go out. Pure, so that every case is a line of a test.
 
-use super::phrases::{lasting, length, list, listed, text, until};
+use super::phrases::{instant, lasting, length, list, listed, text, until};
 use super::read::{Facts, On, Wait};
 use latchwork_engine::table::invocation::Status;
 use latchwork_engine::{AttemptFailure, InvocationId, Outcome, PauseReason, Target};
@@ -86,16 +86,17 @@ pub(super) fn called(target: &Target) -> String {
 
 fn completed(facts: &Facts) -> Said {
     let since = facts.row.completed_at.unwrap_or(facts.row.modified_at);
-    let at = rfc3339_nanos(since);
+    let at = instant(since);
     let (result, sentence) = match &facts.outcome {
         Some(Outcome::Failure(failure)) => (
             "failure",
             format!(
-                "It is over since {at}, with a failure: [{}] {}.",
-                failure.code, failure.message
+                "It ended at {at}, with a failure: [{}] {}.",
+                failure.code,
+                failure.message.trim_end_matches('.')
             ),
         ),
-        _ => ("success", format!("It is over since {at}, and ended well.")),
+        _ => ("success", format!("It ended at {at}, and succeeded.")),
     };
     Said {
         status: "completed",
@@ -115,7 +116,7 @@ fn scheduled(facts: &Facts, world: &World<'_>) -> Said {
         since: facts.row.modified_at,
         sentence: format!(
             "It was submitted to start at {}, {}, and waits for that.",
-            rfc3339_nanos(start),
+            instant(start),
             until(start, world.now)
         ),
         details: details([("starts_at", json!(rfc3339_nanos(start)))]),
@@ -143,7 +144,7 @@ fn queued(facts: &Facts, world: &World<'_>) -> Said {
         reason: "waiting_for_key",
         since: row.modified_at,
         sentence: format!(
-            "It waits for the key {object} {}: the key {held}, and {place}.",
+            "It has waited for the key {object} {}: the key {held}, and {place}.",
             lasting(row.modified_at, world.now)
         ),
         details: details([
@@ -216,7 +217,7 @@ fn running(facts: &Facts, world: &World<'_>) -> Said {
     let idle = world.now.saturating_sub(heard);
     let on = attempt.deployment.as_deref().unwrap_or("no deployment yet");
     let mut sentence = format!(
-        "Attempt {} runs on {on} {}",
+        "Attempt {} has run on {on} {}",
         attempt.epoch,
         lasting(attempt.since, world.now)
     );
@@ -267,13 +268,14 @@ fn ready(facts: &Facts, world: &World<'_>) -> Said {
     let row = &facts.row;
     let sentence = if taken < slots {
         format!(
-            "It is ready {}, and gets an attempt as soon as its partition has a free slot and memory \
-             for its journal and state (attempts_max, attempts_bytes_max): {taken} attempts run.",
+            "It has been ready {}, and gets an attempt as soon as its partition has a free slot and memory \
+             for its journal and state (attempts_max, attempts_bytes_max); {taken} of {slots} slots are \
+             taken.",
             lasting(row.modified_at, world.now)
         )
     } else {
         format!(
-            "It is ready {}, and waits for one of {slots} slots: all are taken by attempts that \
+            "It has been ready {}, and waits for one of {slots} slots: all are taken by attempts that \
              run. Others must end, or attempts_max be raised.",
             lasting(row.modified_at, world.now)
         )
@@ -297,17 +299,22 @@ fn backing_off(facts: &Facts, world: &World<'_>) -> Said {
     let serving = world.registry.serving(&row.target, row.pin.as_ref());
     let max = serving.and_then(|serving| serving.settings.retry.max_attempts);
     let of = max.map_or_else(String::new, |max| format!(" of {max}"));
+    let have = match (row.retry_count, max) {
+        (1, None) => "attempt has",
+        (1, Some(_)) => "attempts has",
+        _ => "attempts have",
+    };
     Said {
         status: "backing-off",
         reason: "backing_off",
         since: row.modified_at,
         sentence: format!(
-            "{} failed attempt(s){of} since the last progress; the next is due at {}, {}.{} \
-             Resume it to try at once.",
+            "{}{of} {have} failed since the last progress.{} The next is due at {}, {}; resume \
+             it to try at once.",
             row.retry_count,
-            rfc3339_nanos(next),
+            row.last_failure.as_ref().map_or_else(String::new, failed),
+            instant(next),
             until(next, world.now),
-            row.last_failure.as_ref().map_or_else(String::new, failed)
         ),
         details: details([
             ("failed_attempts", json!(row.retry_count)),
@@ -334,8 +341,8 @@ fn suspended(facts: &Facts, world: &World<'_>) -> Said {
     reasons.dedup();
     let (word, several) = match (facts.any_is_enough, facts.waits.len()) {
         (_, 0 | 1) => ("and", ""),
-        (true, _) => ("or", "whichever comes first of "),
-        (false, _) => ("and", "all of "),
+        (true, _) => ("or", "whichever comes first of these: "),
+        (false, _) => ("and", "all of these: "),
     };
     let waits: Vec<_> = facts.waits.iter().collect();
     let since = facts.row.modified_at;
@@ -348,12 +355,12 @@ fn suspended(facts: &Facts, world: &World<'_>) -> Said {
         },
         since,
         sentence: if waits.is_empty() {
-            "It is suspended and awaits nothing that its journal knows: only cancellation can \
-             wake it, or resume."
+            "It is suspended, and waits for nothing that its journal knows of: only a cancellation \
+             or a resume can wake it."
                 .to_owned()
         } else {
             format!(
-                "It is suspended {}, and waits for {several}{}.",
+                "It has been suspended {}, and waits for {several}{}.",
                 lasting(since, world.now),
                 list(&waits, world.now, word)
             )
@@ -415,7 +422,7 @@ fn paused(facts: &Facts, world: &World<'_>) -> Said {
         status: "paused",
         reason,
         since: row.modified_at,
-        sentence: format!("It is paused {since}, since {why}.{failure_text} {what}"),
+        sentence: format!("It has been paused {since}, because {why}.{failure_text} {what}"),
         details: details([
             ("failed_attempts", json!(row.retry_count)),
             ("last_failure", failure(row.last_failure.as_ref())),
