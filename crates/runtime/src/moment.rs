@@ -11,7 +11,7 @@
 
 use crate::invoker::RunningAttempt;
 use latchwork_engine::{InvocationId, ReadError, Rows, View};
-use latchwork_storage::{Snapshot, Store, Tables, TablesError};
+use latchwork_storage::{Lsn, Snapshot, Store, Tables, TablesError};
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -51,6 +51,8 @@ impl View for Moment {
 pub(crate) struct Moments {
     askers: Vec<oneshot::Sender<Arc<Moment>>>,
     last: Weak<Moment>,
+    /// Where the tables were sealed for the last one: another of the same place costs nothing.
+    sealed_at: Option<Lsn>,
     /// When the snapshots taken so far are paid for, one every [`SPACING`].
     paid_at: Option<Instant>,
 }
@@ -88,14 +90,17 @@ impl Moments {
             .last
             .upgrade()
             .filter(|last| last.snapshot.lsn() == tables.applied());
-        let seals = unchanged.is_none();
+        let seals = self.sealed_at != Some(tables.applied());
         let moment = match unchanged {
             Some(moment) => moment,
-            None if !self.sleep(SPACING).is_zero() => return Ok(false),
+            None if seals && !self.sleep(SPACING).is_zero() => return Ok(false),
             None => {
-                let now = Instant::now();
-                let paid_at = self.paid_at.map_or(now, |at| at.max(now));
-                self.paid_at = Some(paid_at + SPACING);
+                if seals {
+                    let now = Instant::now();
+                    let paid_at = self.paid_at.map_or(now, |at| at.max(now));
+                    self.paid_at = Some(paid_at + SPACING);
+                    self.sealed_at = Some(tables.applied());
+                }
                 Arc::new(Moment {
                     snapshot: tables.snapshot()?,
                     running: running().into_iter().map(|it| (it.id, it)).collect(),
@@ -166,6 +171,20 @@ mod tests {
             assert!(asker.try_recv().is_ok());
         }
         assert!(began.elapsed() >= SPACING * 2);
+    }
+
+    #[test]
+    fn moments_of_tables_that_stand_still_are_not_waited_for() {
+        let mut tables = Tables::open(MemoryStore::default()).unwrap();
+        let mut moments = Moments::default();
+        tables.commit(1, []).unwrap();
+        for nth in 0..BURST * 3 {
+            // Each is let go before the next is asked for.
+            let mut asker = ask(&mut moments);
+            let sealed = moments.give(&mut tables, Vec::new).unwrap();
+            assert_eq!(sealed, nth == 0);
+            assert!(asker.try_recv().is_ok(), "{nth}");
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ use crate::health::Health;
 use crate::transport::HttpTransport;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{delete, get, patch, post, put};
+use axum::serve::ListenerExt;
 use axum::{Extension, Router, middleware};
 use error::AdminError;
 use latchwork_runtime::{Backups, Clock, Handle};
@@ -86,6 +87,11 @@ pub async fn serve(
     app: Arc<Admin>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    // Small answers would wait for the acknowledgement of those before.
+    let listener = listener.tap_io(|stream| {
+        // A connection that cannot be set so is slower, and works.
+        let _ = stream.set_nodelay(true);
+    });
     axum::serve(listener, router(app))
         .with_graceful_shutdown(shutdown)
         .await
