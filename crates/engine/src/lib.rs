@@ -46,6 +46,6 @@ pub use partition::{Halt, Partition};
 pub use transition::Transition;
 pub use value::{
     Answer, CANCEL_SIGNAL, Failure, Header, Identity, Input, Metadata, Outcome, Pin, Settled, Span,
-    StateKeys, Target, TargetKind, Waiter,
+    StateKeys, Target, TargetKind, Trace, Waiter,
 };
 pub use view::{MemoryView, ReadError, Row, Rows, View};

@@ -22,8 +22,10 @@ pub mod metrics;
 #[cfg(feature = "sql")]
 mod query;
 mod run;
+mod telemetry;
 
 pub use config::Config;
 pub use error::Refusal;
 pub use health::{Health, Trouble};
 pub use run::{RunError, run};
+pub use telemetry::{Headers, LogFormat, Ratio};

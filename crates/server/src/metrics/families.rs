@@ -340,6 +340,20 @@ pub(super) fn server(text: &mut Text, sources: &Sources) {
         "Bytes of journals and state that attempts may hold.",
     );
     text.sample(&[], metrics.attempts_bytes_max.get());
+    text.family(
+        "latchwork_spans_exported",
+        Kind::Counter,
+        "Spans that the collector has taken.",
+    );
+    text.sample(&[], sources.sent.exported.get());
+    text.family(
+        "latchwork_spans_dropped",
+        Kind::Counter,
+        "Spans that were dropped: overflow, since too many waited; refused, since the collector \
+         did not take them.",
+    );
+    text.sample(&[("reason", "overflow")], sources.sent.overflowed.get());
+    text.sample(&[("reason", "refused")], sources.sent.refused.get());
     let troubles = sources.health.troubles();
     text.family(
         "latchwork_healthy",

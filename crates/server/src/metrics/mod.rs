@@ -21,6 +21,7 @@ pub use requests::{RequestKind, Requests, Watched};
 pub(crate) use text::Format;
 
 use crate::health::Health;
+use crate::telemetry::Sent;
 use latchwork_runtime::Handle;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct Sources {
     pub handle: Handle,
     /// What callers and operators asked for.
     pub requests: Arc<Requests>,
+    /// What became of spans.
+    pub(crate) sent: Arc<Sent>,
     /// Whether work is done.
     pub health: Arc<Health>,
     /// The directory whose disk is looked at.

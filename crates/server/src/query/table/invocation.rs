@@ -7,8 +7,8 @@ use super::{
 };
 use latchwork_engine::table::invocation::{self as stored, Invocation, Status};
 use latchwork_engine::{
-    AttemptFailure, Combinator, Future, InvocationId, Mismatch, Outcome, PauseReason, Target,
-    TargetKind, View, read,
+    AttemptFailure, Combinator, Future, InvocationId, Mismatch, Outcome, Target, TargetKind, View,
+    read,
 };
 use latchwork_protocol::service::frame::ty;
 use latchwork_runtime::registry::{Deployment, Registry};
@@ -136,13 +136,7 @@ const ALL: &[Column<InvocationRow>] = columns! {
     "last_failure_related_command_name" Text failed_name;
     "last_failure_related_command_type" Text failed_type;
     "last_awaiting_on_future_json" Text |_| Cell::Null;
-    "pause_reason" Text |r| maybe(r.row.pause_reason.map(|_| match r.row.pause_reason() {
-        PauseReason::Operator => "operator",
-        PauseReason::RetriesExhausted => "retries_exhausted",
-        PauseReason::Handler => "handler",
-        PauseReason::JournalMismatch => "journal_mismatch",
-        PauseReason::OverBudget => "over_budget",
-    }));
+    "pause_reason" Text |r| maybe(r.row.pause_reason.map(|_| r.row.pause_reason().text()));
     "mismatch_expected" Text |r| of_mismatch(r, |mismatch| &mismatch.expected);
     "mismatch_found" Text |r| of_mismatch(r, |mismatch| &mismatch.found);
 };
