@@ -9,7 +9,7 @@ use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::health::{self, Health};
 use crate::ingress::{self, Budget, Ingress, IngressSettings};
-use crate::metrics::{Requests, SERIES_OF_A_HANDLER, Sources};
+use crate::metrics::{Requests, SERIES_OF_A_HANDLER, Sources, States};
 use crate::telemetry::{Exporter, Sent, Target, log_to_stderr};
 use crate::transport::HttpTransport;
 use latchwork_protocol::service::identity::Signer;
@@ -135,7 +135,10 @@ async fn serve(config: &Config) -> Result<(), RunError> {
             drain_limit: config.shutdown_grace + FAREWELL,
         },
     };
+    let states = Arc::new(States::default());
+    let counting = tokio::spawn(states.clone().watch(node.handle()));
     let metrics = Sources {
+        states,
         handle: node.handle(),
         requests,
         sent,
@@ -188,6 +191,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     }
     drop(stop);
     watch.abort();
+    counting.abort();
     let ended = node.shutdown(config.shutdown_grace).await;
     let farewell = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {

@@ -121,6 +121,22 @@ def test_both_formats_say_the_same(seen):
     assert units["latchwork_invocation_duration_seconds"] == "seconds"
 
 
+def test_invocations_are_counted_by_where_they_stand(seen):
+    server = seen()
+    server.ingress.send("Echo", "echo", 1, delay="1h")
+    asleep = server.ingress.send_id("Timers", "sleep", 3_600_000)
+    server.ingress.send("Timers", "sleep", 1, delay="1h")
+
+    def counted():
+        page = scrape(server)
+        return [page.value("latchwork_invocations", service=service, status=status) for service, status in [
+            ("Echo", "scheduled"), ("Timers", "scheduled"), ("Timers", "running"), ("Timers", "suspended")]]
+
+    eventually(lambda: counted() in ([1, 1, 1, 0], [1, 1, 0, 1]))
+    assert scrape(server).value("latchwork_invocations_count_age_seconds") < 60
+    server.admin.inv("kill", asleep)
+
+
 def test_handlers_beyond_the_cap_share_a_series(seen):
     server = seen(metrics_series_max="10")
     for handler in ("echo", "nothing", "size", "upper"):
@@ -206,6 +222,8 @@ def test_a_call_its_child_and_what_it_sends_make_a_tree_across_a_restart(seen, c
     request = wait_for(collector, "send Caller/call")
     call = wait_for(collector, "Caller/call")
     child = wait_for(collector, "Errs/gated")
+    rows = server.admin.query(f"SELECT trace_id FROM sys_invocation WHERE id = '{parent}'")
+    assert [row["trace_id"] for row in rows] in ([], [TRACE])
     # the caller's trace goes on, from before the restart to after it
     assert (request.trace, request.parent, request.kind) == (TRACE, CALLER, SERVER)
     assert (call.trace, call.parent, call.kind) == (TRACE, request.id, INTERNAL)

@@ -12,6 +12,10 @@
 //!
 //! Absent on purpose: batching and sending; those are the sink's, which must not wait.
 
+mod span;
+
+pub use span::{Event, Span, SpanKind, SpanSink, Value};
+
 use latchwork_engine::table::invocation::Invocation;
 use latchwork_engine::{
     AttemptFailure, Ending, Failure, InvocationId, Next, PauseReason, Target, Trace,
@@ -19,90 +23,6 @@ use latchwork_engine::{
 use latchwork_protocol::id::invocation_text;
 use latchwork_protocol::trace::{TraceContext, attempt_span, invocation_span, invocation_trace};
 use std::sync::Arc;
-
-/// Takes finished spans. Called from the loops of partitions: it must not wait.
-pub trait SpanSink: Send + Sync + 'static {
-    /// Takes one, or drops it.
-    fn record(&self, span: Span);
-}
-
-/// A finished span.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Span {
-    /// Its trace.
-    pub trace: u128,
-    /// Its own id.
-    pub id: u64,
-    /// The span above it.
-    pub parent: Option<u64>,
-    /// What other tracing systems have added.
-    pub state: Option<String>,
-    /// For people: `Service/handler`, or more.
-    pub name: String,
-    /// Which side of a conversation it is.
-    pub kind: SpanKind,
-    /// In ns since 1970.
-    pub began_ns: u64,
-    /// In ns since 1970.
-    pub ended_ns: u64,
-    /// What is known of it.
-    pub attributes: Vec<(&'static str, Value)>,
-    /// What happened in it.
-    pub events: Vec<Event>,
-    /// A span of another trace that led to it.
-    pub link: Option<(u128, u64)>,
-    /// Why it failed, if it did.
-    pub error: Option<String>,
-}
-
-/// Which side of a conversation a span is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpanKind {
-    /// Within the server.
-    Internal,
-    /// Answers a request.
-    Server,
-    /// Makes a request.
-    Client,
-}
-
-/// Something that happened in a span.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    /// When, in ns since 1970.
-    pub at_ns: u64,
-    /// What.
-    pub name: &'static str,
-    /// More of it.
-    pub attributes: Vec<(&'static str, Value)>,
-}
-
-/// The value of an attribute.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// A text.
-    Text(String),
-    /// A number.
-    Number(i64),
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<u32> for Value {
-    fn from(number: u32) -> Self {
-        Self::Number(number.into())
-    }
-}
 
 /// Which traces are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -433,126 +353,4 @@ fn to_ns(ms: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Mutex;
-
-    #[derive(Default)]
-    struct Kept(Mutex<Vec<Span>>);
-
-    impl SpanSink for Kept {
-        fn record(&self, span: Span) {
-            self.0.lock().unwrap().push(span);
-        }
-    }
-
-    fn tracer(millionths: u32, follows_caller: bool) -> (Tracer, Arc<Kept>) {
-        let kept = Arc::new(Kept::default());
-        let sampling = Sampling {
-            millionths,
-            follows_caller,
-        };
-        (Tracer::new(kept.clone(), sampling), kept)
-    }
-
-    fn caller(sampled: bool) -> TraceContext {
-        TraceContext {
-            trace: 7,
-            span: 8,
-            sampled,
-            state: Some("x=1".into()),
-        }
-    }
-
-    fn row(trace: Option<Trace>) -> Invocation {
-        Invocation {
-            epoch: 1,
-            trace,
-            created_at: 5,
-            completed_at: Some(9),
-            ..Invocation::default()
-        }
-    }
-
-    #[test]
-    fn without_a_sink_the_callers_context_is_passed_on_as_it_came() {
-        let tracer = Tracer::off();
-        assert_eq!(tracer.request(None), None);
-        let context = tracer.request(Some(caller(true))).unwrap();
-        assert_eq!(context, caller(true));
-        let row = row(Some(to_trace(&context)));
-        let passed = tracer.passed(&InvocationId::default(), &row).unwrap();
-        assert_eq!(*passed.context(), caller(true));
-        assert!(!passed.to_child(true).linked);
-        assert!(
-            tracer
-                .passed(&InvocationId::default(), &self::row(None))
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn a_child_is_below_the_attempt_and_what_is_sent_points_to_it() {
-        let (tracer, kept) = tracer(1_000_000, true);
-        let id = InvocationId {
-            low: 1,
-            ..InvocationId::default()
-        };
-        let context = tracer.request(Some(caller(true))).unwrap();
-        assert_eq!((context.trace, context.sampled), (7, true));
-        assert_ne!(context.span, 8);
-        let parent = row(Some(to_trace(&context)));
-        let passed = tracer.passed(&id, &parent).unwrap();
-        tracer.completed(&id, &parent, Ending::Succeeded, None);
-        let child = InvocationId {
-            low: 2,
-            ..InvocationId::default()
-        };
-        for is_sent in [false, true] {
-            let row = row(Some(passed.to_child(is_sent)));
-            tracer.completed(&child, &row, Ending::Failed, Some(&Failure::new(500, "no")));
-        }
-        let attempt = passed.context().span;
-        let spans = kept.0.lock().unwrap();
-        let seen: Vec<_> = (spans.iter())
-            .map(|span| (span.parent, span.link))
-            .collect();
-        let expected = [
-            (Some(context.span), None),
-            (Some(attempt), None),
-            (None, Some((7, attempt))),
-        ];
-        assert_eq!(seen, expected);
-        assert_eq!((spans[1].trace, spans[1].error.as_deref()), (7, Some("no")));
-        assert_ne!(spans[2].trace, 7);
-        assert_eq!(
-            (spans[0].began_ns, spans[0].ended_ns),
-            (5_000_000, 9_000_000)
-        );
-    }
-
-    #[test]
-    fn who_is_not_chosen_is_not_recorded_but_passed_on() {
-        let (following, kept) = tracer(1_000_000, true);
-        let context = following.request(Some(caller(false))).unwrap();
-        assert!(!following.records(&context));
-        let row = row(Some(to_trace(&context)));
-        let id = InvocationId::default();
-        following.completed(&id, &row, Ending::Succeeded, None);
-        assert!(kept.0.lock().unwrap().is_empty());
-        assert!(!following.passed(&id, &row).unwrap().context().sampled);
-        let (own, _) = tracer(1_000_000, false);
-        assert!(own.request(Some(caller(false))).unwrap().sampled);
-    }
-
-    #[test]
-    fn a_share_of_all_traces_is_chosen() {
-        let count = |millionths| {
-            let (tracer, _) = tracer(millionths, true);
-            let chosen = (0..10_000).filter(|_| tracer.request(None).unwrap().sampled);
-            chosen.count()
-        };
-        assert_eq!((count(0), count(1_000_000)), (0, 10_000));
-        assert!((2_000..3_000).contains(&count(250_000)));
-    }
-}
+mod tests;
