@@ -117,19 +117,21 @@ impl Sending {
             let mut batch = vec![first];
             loop {
                 self.fill(&mut batch);
-                if batch.is_empty() {
+                let is_full = batch.len() == BATCH_MAX;
+                self.send(std::mem::take(&mut batch), &mut stopping).await;
+                // What has come meanwhile waits for others to come along.
+                if !is_full {
                     break;
                 }
-                self.send(std::mem::take(&mut batch), &mut stopping).await;
             }
         }
-        let mut batch = Vec::new();
         loop {
+            let mut batch = Vec::new();
             self.fill(&mut batch);
             if batch.is_empty() {
                 return;
             }
-            self.send(std::mem::take(&mut batch), &mut stopping).await;
+            self.send(batch, &mut stopping).await;
         }
     }
 
@@ -142,6 +144,9 @@ impl Sending {
     }
 
     async fn send(&mut self, batch: Vec<Span>, stopping: &mut watch::Receiver<()>) {
+        if batch.is_empty() {
+            return;
+        }
         let count = batch.len() as u64;
         let request = otlp::request(&self.target.resource, batch);
         let body = Bytes::from(request.encode_to_vec());
