@@ -44,6 +44,12 @@ def seen(fresh_server, services):
     return make
 
 
+def wait_counted(server):
+    """Until the stored invocations, of which one sleeps from here on, were counted."""
+    server.ingress.send("Echo", "echo", 1, delay="1h")
+    eventually(lambda: "latchwork_invocations" in scrape(server).names())
+
+
 # -- metrics -----------------------------------------------------------------------------------
 
 
@@ -112,6 +118,7 @@ def test_what_was_ended_from_outside_is_told_apart(seen, tag):
 def test_both_formats_say_the_same(seen):
     server = seen()
     server.ingress.call("Echo", "echo", 1)
+    wait_counted(server)
     plain, opened = scrape(server), scrape(server, OPEN)
     assert plain.names() == opened.names()
     name = "latchwork_invocations_completed_total"
@@ -167,6 +174,7 @@ def test_dashboard_and_alerts_ask_for_what_there_is(seen):
     server = seen()
     server.ingress.call("Echo", "echo", 1)
     server.admin.query("SELECT 1 AS one")
+    wait_counted(server)
     there = scrape(server).names()
     asked = {}
     for path in [*OPS.glob("grafana/*.json"), *OPS.glob("prometheus/*.y*ml")]:
