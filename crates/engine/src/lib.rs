@@ -1,11 +1,11 @@
 //! The engine: decides everything, touches nothing.
 //!
 //! ```text
-//!   Record ──▶ Partition::apply(view) ──▶ Transition { writes, effects }
+//!   Record ──▶ Partition::apply(view) ──▶ Transition { writes, effects, facts }
 //! ```
 //!
 //! Comes in: a durable [`Record`] and a [`View`] of the tables just before it. Goes out:
-//! the rows to commit and the effects to perform after that. Same tables and same record
+//! the rows to commit, the effects to perform after that, and what became of invocations. Same tables and same record
 //! give the same bytes, on every machine, for ever.
 //!
 //! Start at [`Partition`]; what is stored is in [`table`], what happens in `apply/`, one
@@ -18,6 +18,7 @@ mod apply;
 pub mod check;
 mod command;
 mod effect;
+mod fact;
 mod future;
 mod id;
 mod partition;
@@ -38,12 +39,13 @@ pub use command::{
     SetState, Signal, Sleep, StateEntry, Suspended, Unchanged,
 };
 pub use effect::{Effect, Reply};
+pub use fact::{Ending, Fact};
 pub use future::{Combinator, Future};
 pub use id::{InvocationId, Topology};
 pub use partition::{Halt, Partition};
 pub use transition::Transition;
 pub use value::{
     Answer, CANCEL_SIGNAL, Failure, Header, Identity, Input, Metadata, Outcome, Pin, Settled, Span,
-    StateKeys, Target, TargetKind, Waiter,
+    StateKeys, Target, TargetKind, Trace, Waiter,
 };
 pub use view::{MemoryView, ReadError, Row, Rows, View};

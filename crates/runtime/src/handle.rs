@@ -2,9 +2,11 @@
 
 use crate::inbox::{Inbox, ReplyTo, Wakeup};
 use crate::invoker::RunningAttempt;
+use crate::metrics::Metrics;
 use crate::moment::Moment;
 use crate::registry::Registry;
 use crate::together::Wanted;
+use crate::trace::Tracer;
 use arc_swap::ArcSwap;
 use latchwork_engine::table::invocation::Status;
 use latchwork_engine::{
@@ -31,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) registering: Mutex<()>,
     pub(crate) draining: AtomicBool,
     pub(crate) together: Wanted,
+    pub(crate) metrics: Metrics,
+    pub(crate) tracer: Tracer,
     /// Calls that have begun to wait for a key, for whoever looks for deadlocks.
     queued: std::sync::Mutex<Vec<InvocationId>>,
 }
@@ -39,7 +43,12 @@ pub(crate) struct Shared {
 const QUEUED_MAX: usize = 100_000;
 
 impl Shared {
-    pub(crate) fn new(topology: Topology, inboxes: Vec<Arc<Inbox>>) -> Self {
+    pub(crate) fn new(
+        topology: Topology,
+        inboxes: Vec<Arc<Inbox>>,
+        handlers_max: usize,
+        tracer: Tracer,
+    ) -> Self {
         Self {
             topology,
             inboxes,
@@ -47,6 +56,8 @@ impl Shared {
             registering: Mutex::new(()),
             draining: AtomicBool::new(false),
             together: Wanted::default(),
+            metrics: Metrics::new(topology.partitions, handlers_max),
+            tracer,
             queued: std::sync::Mutex::default(),
         }
     }
@@ -122,6 +133,23 @@ impl Handle {
     /// What is registered just now.
     pub fn registry(&self) -> Arc<Registry> {
         self.shared.registry.load_full()
+    }
+
+    /// What is counted since the process began. Reading it holds nobody up.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Decides what is traced.
+    pub fn tracer(&self) -> &Tracer {
+        &self.shared.tracer
+    }
+
+    /// What waits in front of a partition to be written and answered, and its bytes; nothing if
+    /// there is no partition of this number.
+    pub fn waiting(&self, partition: usize) -> Option<(usize, usize)> {
+        let inbox = self.shared.inboxes.get(partition)?;
+        Some(inbox.waiting())
     }
 
     /// Whether the server is about to stop.
@@ -398,10 +426,12 @@ impl Handle {
         reply: ReplyTo,
     ) -> Result<(), AskError> {
         if self.is_draining() {
+            self.shared.metrics.refused_stopping.one();
             return Err(AskError::Stopping);
         }
         let inbox = self.inbox(partition_key);
         if inbox.is_full() {
+            self.shared.metrics.refused_overloaded.one();
             return Err(AskError::Overloaded);
         }
         inbox.push(propose(command, reply));

@@ -27,8 +27,10 @@ mod perform;
 mod restore;
 mod timers;
 mod together;
+pub mod trace;
 mod waiters;
 
+pub mod metrics;
 pub mod registry;
 pub mod transport;
 

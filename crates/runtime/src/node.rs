@@ -7,10 +7,12 @@ use crate::directory;
 use crate::handle::{Handle, Shared};
 use crate::inbox::{Inbox, Wakeup};
 use crate::invoker::{Invoker, Limits, World};
+use crate::metrics::Recorder;
 use crate::moment::Moments;
 use crate::partition::Loop;
 use crate::timers::Timers;
 use crate::together::Together;
+use crate::trace::Tracer;
 use crate::transport::Transport;
 use crate::waiters::Waiters;
 use latchwork_engine::{Halt, Partition, Record, Topology};
@@ -43,6 +45,8 @@ pub struct NodeOptions {
     pub invocation_bytes_max: u64,
     /// Bytes for the caches of the tables.
     pub cache_bytes: u64,
+    /// Handlers that have counts of their own; the others share theirs.
+    pub metered_handlers_max: usize,
 }
 
 /// Why a node could not be opened.
@@ -149,7 +153,7 @@ pub struct Node {
 
 impl Node {
     /// Opens the directory, applies what the tables lack, and starts the partitions.
-    /// Attempts run on `rim`.
+    /// Attempts run on `rim`, and what happens is told to the tracer.
     ///
     /// # Errors
     /// If the directory is in use, is not ours, or is damaged.
@@ -157,6 +161,7 @@ impl Node {
         options: &NodeOptions,
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
+        tracer: Tracer,
         rim: &tokio::runtime::Handle,
     ) -> Result<Self, OpenError> {
         let directory = &options.directory;
@@ -177,7 +182,12 @@ impl Node {
         let shared = Arc::new(Shared::new(
             Topology { partitions, own: 0 },
             (0..partitions).map(|_| Arc::default()).collect(),
+            options.metered_handlers_max,
+            tracer,
         ));
+        let metrics = &shared.metrics;
+        metrics.slots.set(options.attempts_max as u64);
+        metrics.attempts_bytes_max.set(options.attempts_bytes_max);
         let limits = Limits {
             slots: (options.attempts_max / usize::from(partitions)).max(1),
             attempts_bytes: options.attempts_bytes_max / u64::from(partitions),
@@ -328,6 +338,9 @@ fn recover<S: Store>(
         path,
         FileLogOptions {
             partition: own,
+            meter: world.shared.metrics.partitions[usize::from(own)]
+                .log
+                .clone(),
             ..FileLogOptions::default()
         },
     )?;
@@ -346,6 +359,7 @@ fn recover<S: Store>(
         tables.commit(lsn, transition.writes)?;
         recovery.replayed += 1;
     }
+    let world_shared = world.shared.clone();
     let partition = Loop {
         engine,
         log: Box::new(log),
@@ -359,6 +373,7 @@ fn recover<S: Store>(
         waiters: Waiters::default(),
         moments: Moments::default(),
         together: Together::default(),
+        recorder: Recorder::new(world_shared),
         timers: Timers::default(),
         batch: Batch::new(),
         unsealed_since: Some(Instant::now()),

@@ -8,6 +8,7 @@
 //! names and the flags all come from it, and so does the reference that `--help` prints.
 //! Whatever is not in it is refused, with the nearest name that is.
 
+use crate::telemetry::{Headers, LogFormat, Ratio, is_url};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -89,6 +90,9 @@ settings! {
     /// Memory that a SQL statement may take, and the most bytes of its answer. Two run at a time.
     /// Default 64MiB.
     query_bytes_max: usize = 64 << 20, bytes_usize, "a size of at least 1, such as 64MiB";
+    /// Series that one family of metrics may have of handlers; the handlers that come after are
+    /// counted together, as `other`. Default 1000.
+    metrics_series_max: usize = 1_000, positive, "a number of at least 1";
     /// How long running attempts may go on recording after SIGTERM. Default 5s.
     shutdown_grace: Duration = Duration::from_secs(5), duration, "a duration, such as 5s or 500ms";
     /// Threads that serve connections; partitions have their own. Default: half the CPUs.
@@ -96,6 +100,20 @@ settings! {
     /// A PEM file (PKCS#8) with the Ed25519 key that requests to endpoints are signed with.
     /// Default: they are not signed.
     identity_key_file: Option<PathBuf> = None, some_path, "a path";
+    /// Where spans are sent, as OTLP over HTTP: the address of a collector, such as
+    /// http://localhost:4318, to which /v1/traces is added if it has no path. Default: what
+    /// OTEL_EXPORTER_OTLP_ENDPOINT says, else nothing is traced.
+    tracing_endpoint: Option<String> = None, url, "an address such as http://localhost:4318";
+    /// Headers for the collector, as name=value,name=value with values percent-encoded. Default:
+    /// what OTEL_EXPORTER_OTLP_HEADERS says, else none.
+    tracing_headers: Option<Headers> = None, headers, "a list such as name=value,name=value";
+    /// Share of the traces that begin here which is recorded, from 0 to 1; callers decide for
+    /// theirs. Default: what OTEL_TRACES_SAMPLER says, else 1.
+    tracing_sample_ratio: Option<Ratio> = None, ratio, "a number from 0 to 1";
+    /// How this server is called in traces. Default: what OTEL_SERVICE_NAME says, else latchwork.
+    tracing_service_name: Option<String> = None, some_text, "a name";
+    /// How lines to stderr are written: text, or json with one object a line. Default text.
+    log_format: LogFormat = LogFormat::Text, LogFormat::parse, "text or json";
     /// What is logged to stderr: error, warn, info, debug or trace, and more exactly by module,
     /// as in info,latchwork_runtime=debug. Default info.
     log: String = "info".to_owned(), log_filter, "a level, or a list such as info,latchwork_runtime=debug";
@@ -160,7 +178,7 @@ impl<T: Written> Written for Option<T> {
     }
 }
 
-macro_rules! written_as_numbers {
+macro_rules! written_as_shown {
     ($($ty:ty)+) => {
         $(impl Written for $ty {
             fn written(&self) -> Option<String> {
@@ -170,7 +188,7 @@ macro_rules! written_as_numbers {
     };
 }
 
-written_as_numbers! { u16 usize u64 }
+written_as_shown! { u16 usize u64 Ratio Headers LogFormat }
 
 /// Where a text was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -412,6 +430,22 @@ fn partitions(text: &str) -> Option<Option<u16>> {
         .map(Some)
 }
 
+fn url(text: &str) -> Option<Option<String>> {
+    is_url(text).then(|| Some(text.to_owned()))
+}
+
+fn headers(text: &str) -> Option<Option<Headers>> {
+    Headers::parse(text).map(Some)
+}
+
+fn ratio(text: &str) -> Option<Option<Ratio>> {
+    Ratio::parse(text).map(Some)
+}
+
+fn some_text(text: &str) -> Option<Option<String>> {
+    (!text.trim().is_empty()).then(|| Some(text.to_owned()))
+}
+
 fn positive(text: &str) -> Option<usize> {
     text.parse().ok().filter(|count| *count > 0)
 }
@@ -544,7 +578,7 @@ mod tests {
     #[test]
     fn a_value_is_written_as_it_can_be_set() {
         let sources = sources(
-            "partitions = 4\nshutdown_grace = '90s'",
+            "partitions = 4\nshutdown_grace = '90s'\ntracing_sample_ratio = 0.25\nlog_format = 'json'",
             &[("LATCHWORK_PARTITIONS", "8")],
             &[("log", "warn")],
         );
@@ -558,6 +592,8 @@ mod tests {
             [
                 ("partitions", Source::Environment),
                 ("shutdown_grace", Source::File(FILE.into())),
+                ("tracing_sample_ratio", Source::File(FILE.into())),
+                ("log_format", Source::File(FILE.into())),
                 ("log", Source::Flag),
             ]
         );

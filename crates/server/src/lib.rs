@@ -18,9 +18,11 @@ pub mod transport;
 
 mod error;
 mod health;
+pub mod metrics;
 #[cfg(feature = "sql")]
 mod query;
 mod run;
+mod telemetry;
 
 /// Backups and data directories without a server: what the command line looks at and restores.
 pub use latchwork_runtime::{
@@ -32,3 +34,4 @@ pub use config::Config;
 pub use error::Refusal;
 pub use health::{Health, Trouble};
 pub use run::{RunError, run};
+pub use telemetry::{Headers, LogFormat, Ratio};

@@ -331,6 +331,7 @@ mod tests {
             }
             drop(log);
             let options = FileLogOptions {
+                meter: Default::default(),
                 partition: 0,
                 segment_bytes: 4096,
                 direct,

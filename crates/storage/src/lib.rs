@@ -19,11 +19,12 @@ pub mod backup;
 pub mod conformance;
 mod durable;
 pub mod log;
+pub mod meter;
 pub mod tables;
 
 pub use log::file::{FileLog, FileLogOptions};
 pub use log::memory::{Fault, MemoryLog};
-pub use log::{Batch, Cut, Log, LogError, LogSurvey, Lsn, Records, Recovery, survey};
+pub use log::{Batch, Cut, Log, LogError, LogMeter, LogSurvey, Lsn, Records, Recovery, survey};
 pub use tables::disk::DiskStore;
 pub use tables::layered::Tables;
 pub use tables::memory::MemoryStore;

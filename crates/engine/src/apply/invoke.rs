@@ -4,6 +4,7 @@ use super::Origin;
 use crate::Halt;
 use crate::command::Invoke;
 use crate::effect::Reply;
+use crate::fact::Fact;
 use crate::table::invocation::{Invocation, Status};
 use crate::table::journal::Body;
 use crate::table::timer::TimerKind;
@@ -39,6 +40,7 @@ impl Apply<'_> {
             execution_time: invoke.execution_time,
             limit_key: invoke.limit_key,
             incarnation: invoke.incarnation,
+            trace: invoke.trace,
             waiters: invoke.waiter.into_iter().collect(),
             ..Invocation::default()
         };
@@ -52,6 +54,8 @@ impl Apply<'_> {
         }
         self.accepted(&id, &row, false, origin);
         self.save(&id, &mut row);
+        let row = Box::new(row);
+        self.fact(Fact::Accepted { id, row });
         Ok(())
     }
 

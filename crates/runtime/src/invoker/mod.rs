@@ -11,14 +11,17 @@
 
 mod attempt;
 mod mismatch;
+mod report;
 mod retry;
 mod session;
 
 use crate::clock::Clock;
 use crate::handle::{Shared, propose};
 use crate::inbox::{Inbox, ReplyTo};
+use crate::metrics::{AttemptEnding, FailureClass, HandlerMetrics, PartitionMetrics, Recorder};
 use crate::node::Fatal;
 use crate::registry::{Deployment, Serving};
+use crate::trace::{AttemptSpan, Passed};
 use crate::transport::Transport;
 use attempt::Attempt;
 use bytes::Bytes;
@@ -31,6 +34,7 @@ use latchwork_engine::{
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Bytes of state that are sent along with the start of an attempt; the handler asks for
@@ -86,6 +90,8 @@ struct Start {
     bytes_max: u64,
     /// Where it goes; nothing if no deployment offers the handler.
     serving: Option<Serving>,
+    /// What it passes on of its trace.
+    trace: Option<Passed>,
 }
 
 impl Start {
@@ -119,6 +125,10 @@ struct Running {
     incarnation: u32,
     /// When it was started, in ms since 1970.
     since: u64,
+    started: Instant,
+    meter: Arc<HandlerMetrics>,
+    /// Where it is traced.
+    span: Option<AttemptSpan>,
     deployment: Option<Arc<Deployment>>,
     /// What it counts for among those that run.
     bytes: u64,
@@ -130,6 +140,7 @@ pub(crate) struct Invoker {
     world: Arc<World>,
     rim: tokio::runtime::Handle,
     limits: Limits,
+    recorder: Recorder,
     ready: VecDeque<(InvocationId, u32)>,
     running: HashMap<InvocationId, Running>,
     /// Of all that run.
@@ -140,6 +151,7 @@ pub(crate) struct Invoker {
 impl Invoker {
     pub(crate) fn new(world: Arc<World>, rim: tokio::runtime::Handle, limits: Limits) -> Self {
         Self {
+            recorder: Recorder::new(world.shared.clone()),
             world,
             rim,
             limits,
@@ -178,14 +190,21 @@ impl Invoker {
             }
             let start = self.start(view, id, row)?;
             // An older attempt that is still there has lost its place.
-            if let Some(old) = self.remove(&id) {
+            if let Some(old) = self.remove(&id, AttemptEnding::Aborted) {
                 tell(&old, ToAttempt::Abort);
             }
+            let meter = self.recorder.of(&start.row.target);
+            meter.attempts_started.one();
+            meter.running.up();
             let (events, heard) = mpsc::unbounded_channel();
+            let since = self.world.clock.now_ms();
             let running = Running {
                 epoch,
                 incarnation: start.row.incarnation,
-                since: self.world.clock.now_ms(),
+                since,
+                span: self.span(&start, since),
+                started: Instant::now(),
+                meter,
                 deployment: start.serving.as_ref().map(|it| it.deployment.clone()),
                 bytes: start.bytes(),
                 events,
@@ -225,6 +244,7 @@ impl Invoker {
             partial_state = cut(&mut state);
         }
         Ok(Start {
+            trace: self.world.shared.tracer.passed(&id, &row),
             journal: read::journal(view, &id, row.journal_len)?,
             id,
             epoch: row.epoch,
@@ -234,6 +254,18 @@ impl Invoker {
             bytes_max: self.limits.invocation_bytes,
             serving,
         })
+    }
+
+    fn span(&self, start: &Start, since: u64) -> Option<AttemptSpan> {
+        let on = start.serving.as_ref().and_then(|serving| {
+            let version = match &start.row.pin {
+                Some(pin) => pin.version,
+                None => serving.deployment.version()?.number(),
+            };
+            Some((serving.deployment.id.as_str(), version))
+        });
+        let tracer = &self.world.shared.tracer;
+        tracer.attempt(&start.id, &start.row, since, on)
     }
 
     /// Tells an attempt what happened; it was in its replay if it has started since.
@@ -265,15 +297,36 @@ impl Invoker {
 
     /// An attempt has said how it ended: its slot is free.
     pub(crate) fn ended(&mut self, last: &Progress) {
-        if self.running.get(&last.id).is_some_and(|running| {
-            running.epoch == last.epoch && running.incarnation == last.incarnation
-        }) {
-            self.remove(&last.id);
+        let Some(end) = &last.end else {
+            return;
+        };
+        let Some(running) = self.running.get_mut(&last.id) else {
+            return;
+        };
+        if running.epoch != last.epoch || running.incarnation != last.incarnation {
+            return;
         }
+        if let End::Failed(failed) = end {
+            let class = FailureClass::of(failed.failure.code);
+            running.meter.attempts_failed(class).one();
+            if let Some(span) = &mut running.span {
+                span.failed(&failed.failure, failed.next.as_ref());
+            }
+        }
+        self.remove(&last.id, AttemptEnding::of(end));
     }
 
-    fn remove(&mut self, id: &InvocationId) -> Option<Running> {
-        let running = self.running.remove(id)?;
+    fn remove(&mut self, id: &InvocationId, ending: AttemptEnding) -> Option<Running> {
+        let mut running = self.running.remove(id)?;
+        let took = running.started.elapsed();
+        running.meter.running.down();
+        running.meter.attempts_ended(ending).one();
+        running.meter.attempt_us.observe_time(took);
+        if let Some(span) = running.span.take() {
+            let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            let tracer = &self.world.shared.tracer;
+            tracer.attempt_ended(span, ending.text(), took_ns);
+        }
         self.bytes -= running.bytes;
         Some(running)
     }
@@ -284,7 +337,7 @@ impl Invoker {
             .running
             .get(id)
             .is_some_and(|running| running.epoch <= epoch)
-            && let Some(running) = self.remove(id)
+            && let Some(running) = self.remove(id, AttemptEnding::Aborted)
         {
             tell(&running, ToAttempt::Abort);
         }
@@ -347,6 +400,13 @@ impl Invoker {
         for running in self.running.values() {
             tell(running, ToAttempt::Suspend);
         }
+    }
+
+    /// Says what runs and what waits.
+    pub(crate) fn measure(&self, metrics: &PartitionMetrics) {
+        metrics.ready.set(self.ready.len() as u64);
+        metrics.running.set(self.running.len() as u64);
+        metrics.attempts_bytes.set(self.bytes);
     }
 
     /// How many attempts run.

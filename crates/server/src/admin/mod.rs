@@ -22,6 +22,7 @@ mod describe;
 mod error;
 mod health;
 mod invocations;
+mod metrics;
 mod openapi;
 mod page;
 mod registration;
@@ -34,6 +35,7 @@ mod state;
 mod why;
 
 use crate::health::Health;
+use crate::metrics::Sources;
 use crate::transport::HttpTransport;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{delete, get, patch, post, put};
@@ -52,6 +54,8 @@ pub struct Admin {
     pub handle: Handle,
     /// Makes backups.
     pub backups: Arc<Backups>,
+    /// What is counted.
+    pub metrics: Sources,
     /// Dates registrations.
     pub clock: Arc<dyn Clock>,
     /// Asks endpoints what they offer.
@@ -107,9 +111,11 @@ fn router(app: Arc<Admin>) -> Router {
         .nest("/v2", second)
         .nest("/v3", later())
         .nest("/v4", later())
+        .route("/metrics", get(metrics::page))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(app.body_bytes_max))
         .layer(middleware::from_fn(error::one_shape))
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         .with_state(app)
 }
 

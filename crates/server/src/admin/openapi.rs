@@ -113,6 +113,7 @@ const OPERATIONS: &[Operation] = operations! {
     get "/health" "health" "Whether work is done" [] 200;
     post "/backup" "make_backup" "Writes a backup into a directory on the server's machine, and tells its progress in lines"
         [] takes of::<super::backup::MakeBackup>, 200;
+    get "/metrics" "metrics" "What is counted, as Prometheus text, or OpenMetrics if that is accepted" [] 200;
     get "/deployments" "list_deployments" "All deployments, the oldest first"
         ["limit", "after"] 200 gives of::<DeploymentList>;
     post "/deployments" "register_deployment" "Asks an endpoint what it offers, and registers it"

@@ -11,6 +11,7 @@
 //! anything between. One directory has one writer at a time; the caller sees to that.
 
 use super::batch::Batch;
+use super::meter::LogMeter;
 use super::reader::{Found, FrameReader};
 use super::recovery::{LastSegment, Recovered, recover, sync_directory};
 use super::segment::{self, SEGMENT_HEADER_LEN, SegmentHeader};
@@ -23,6 +24,8 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 /// How a log is kept in files.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub struct FileLogOptions {
     pub segment_bytes: u64,
     /// Writes past the page cache where the file system allows it.
     pub direct: bool,
+    /// Where it is counted what the log does.
+    pub meter: Arc<LogMeter>,
 }
 
 impl Default for FileLogOptions {
@@ -41,6 +46,7 @@ impl Default for FileLogOptions {
             partition: 0,
             segment_bytes: 8 << 20,
             direct: true,
+            meter: Arc::default(),
         }
     }
 }
@@ -77,6 +83,7 @@ pub struct FileLog {
     spares: Spares,
     /// Gives a segment its salt.
     salt: fn(Lsn) -> u64,
+    meter: Arc<LogMeter>,
     poisoned: bool,
 }
 
@@ -121,6 +128,7 @@ impl FileLog {
             partition,
             segment_bytes,
             direct,
+            meter,
         } = options;
         fs::create_dir_all(directory).map_err(failed(directory))?;
         let Recovered {
@@ -160,8 +168,10 @@ impl FileLog {
             epoch,
             spares,
             salt,
+            meter,
             poisoned: false,
         };
+        log.measure();
         Ok((log, Recovery { cut }))
     }
 
@@ -202,7 +212,11 @@ impl FileLog {
         }
         let open = &mut self.open;
         let frame = segment::seal(batch, self.tail, epoch, open.header.salt)?;
+        let began = Instant::now();
         open.writer.append(frame).map_err(failed(&open.path))?;
+        self.meter.sync_us.observe_time(began.elapsed());
+        self.meter.appends.one();
+        self.meter.bytes.add(needed);
         if open.writer.end() > open.header.length / 2 {
             self.spares.prepare();
         }
@@ -232,7 +246,17 @@ impl FileLog {
                 length: open.header.length,
             });
         }
+        self.measure();
         Ok(())
+    }
+
+    /// Says how much there is.
+    fn measure(&self) {
+        let sealed: u64 = self.sealed.iter().map(|segment| segment.length).sum();
+        self.meter.segments.set(self.sealed.len() as u64 + 1);
+        self.meter
+            .segment_bytes
+            .set(sealed + self.open.header.length);
     }
 
     /// The bases and files of all segments, from old to new.
@@ -262,6 +286,8 @@ impl Log for FileLog {
         segment::body_len(batch)?;
         self.guard(|log| log.write(batch, log.epoch))?;
         self.tail += u64::from(batch.len());
+        self.meter.records.add(u64::from(batch.len()));
+        self.meter.batch_records.observe(u64::from(batch.len()));
         Ok(expect)
     }
 
@@ -312,6 +338,7 @@ impl Log for FileLog {
                 // and before the file gets another use.
                 sync_directory(&log.directory)
             })?;
+            self.measure();
         }
     }
 

@@ -14,6 +14,7 @@
 mod batch;
 pub mod file;
 pub mod memory;
+mod meter;
 mod reader;
 mod recovery;
 mod segment;
@@ -21,6 +22,7 @@ mod spares;
 mod writer;
 
 pub use batch::Batch;
+pub use meter::LogMeter;
 
 use bytes::Bytes;
 use std::fmt;
