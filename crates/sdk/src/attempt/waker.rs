@@ -1,0 +1,104 @@
+//! Who woke the handler: this crate, or something that no journal remembers.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Wake, Waker};
+
+/// The waker a handler is polled with.
+#[derive(Default)]
+pub(crate) struct Root {
+    /// Whose task polls the attempt.
+    task: Mutex<Option<Waker>>,
+    woken: AtomicBool,
+    foreign: AtomicBool,
+    /// How many wake-ups with a known cause are under way.
+    expected: AtomicUsize,
+}
+
+impl Root {
+    /// The task to wake from now on.
+    pub(super) fn set_task(&self, waker: &Waker) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *task {
+            Some(known) => known.clone_from(waker),
+            None => *task = Some(waker.clone()),
+        }
+    }
+
+    /// Whether the handler wants to be polled.
+    pub(super) fn take_woken(&self) -> bool {
+        self.woken.swap(false, Ordering::AcqRel)
+    }
+
+    pub(super) fn set_woken(&self) {
+        self.woken.store(true, Ordering::Release);
+    }
+
+    /// Whether something woke the handler that is neither an await on a context nor a run.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.foreign.load(Ordering::Acquire)
+    }
+
+    /// Does something that may wake the handler, for a reason that is known.
+    pub(super) fn expecting<R>(&self, cause: impl FnOnce() -> R) -> R {
+        let _expected = Expected::new(self);
+        cause()
+    }
+}
+
+impl Wake for Root {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.expected.load(Ordering::Acquire) == 0 {
+            self.foreign.store(true, Ordering::Release);
+        }
+        self.woken.store(true, Ordering::Release);
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = &*task {
+            task.wake_by_ref();
+        }
+    }
+}
+
+/// Ends also when the cause panics.
+struct Expected<'r>(&'r Root);
+
+impl<'r> Expected<'r> {
+    fn new(root: &'r Root) -> Self {
+        root.expected.fetch_add(1, Ordering::AcqRel);
+        Self(root)
+    }
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.0.expected.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The waker the code of a run is polled with: it may wait for anything.
+struct RunWaker {
+    root: Arc<Root>,
+    outer: Waker,
+}
+
+impl Wake for RunWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.root.expecting(|| self.outer.wake_by_ref());
+    }
+}
+
+/// A waker for the code of a run that is polled below `outer`.
+pub(crate) fn run_waker(root: &Arc<Root>, outer: &Waker) -> Waker {
+    Waker::from(Arc::new(RunWaker {
+        root: Arc::clone(root),
+        outer: outer.clone(),
+    }))
+}
