@@ -35,7 +35,7 @@ pub(crate) use shared::{Clock, Polled, RunUnderWay, Shared, current};
 pub(crate) use waker::run_waker;
 
 use crate::error::Error;
-use crate::service::{BoundHandler, Invocation};
+use crate::handler::{BoundHandler, Invocation};
 use crate::vm::{AttemptError, Vm, code};
 use shared::Entered;
 use waker::Root;

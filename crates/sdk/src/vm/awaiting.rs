@@ -46,10 +46,14 @@ impl Awaited {
         }
     }
 
-    /// Adds a node, as the leaf it is if it has but one.
+    /// Adds a node: as the leaf it is if it has but one, and its children if it is of this kind.
     pub fn add(&mut self, mut child: Awaited) {
+        let same = child.combinator == self.combinator;
         if child.nested.is_empty() && child.leaves.len() <= 1 {
             self.leaves.append(&mut child.leaves);
+        } else if same {
+            self.leaves.append(&mut child.leaves);
+            self.nested.append(&mut child.nested);
         } else if child.leaves.is_empty() && child.nested.len() == 1 {
             self.add(child.nested.remove(0));
         } else {

@@ -1,0 +1,88 @@
+//! Other invocations, by their ids.
+
+use latchwork_protocol::service::message::AttachTarget;
+
+use super::Context;
+use crate::error::Failure;
+use crate::future::{Durable, optional, value};
+use crate::payload::{Decode, Encode};
+
+/// Another invocation.
+#[derive(Debug)]
+pub struct InvocationHandle<'c> {
+    ctx: &'c Context,
+    id: String,
+}
+
+impl<'c> InvocationHandle<'c> {
+    pub(super) fn new(ctx: &'c Context, id: String) -> Self {
+        Self { ctx, id }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Waits for its result. Fails with 404 if there is no such invocation.
+    pub fn attach<T: Decode>(&self) -> Durable<'c, T> {
+        let target = AttachTarget::InvocationId(self.id.clone());
+        let leaf = self.ctx.shared.act(|inner| inner.vm.attach(target));
+        Durable::new(&self.ctx.shared, leaf, value)
+    }
+
+    /// Its result if it has ended. Fails with 404 if there is no such invocation.
+    pub fn output<T: Decode>(&self) -> Durable<'c, Option<T>> {
+        let target = AttachTarget::InvocationId(self.id.clone());
+        let leaf = self
+            .ctx
+            .shared
+            .act(|inner| inner.vm.invocation_output(target));
+        Durable::new(&self.ctx.shared, leaf, optional)
+    }
+
+    /// Asks it to stop: its next await fails with 409.
+    pub fn cancel(&self) {
+        self.ctx.shared.act(|inner| inner.vm.cancel(&self.id));
+    }
+
+    /// A signal to it, for its [`Context::signal`].
+    pub fn signal(&self, name: impl Into<String>) -> SignalSender<'_> {
+        SignalSender {
+            invocation: self,
+            name: name.into(),
+        }
+    }
+}
+
+/// A signal that can be sent.
+#[must_use = "call resolve or reject"]
+pub struct SignalSender<'h> {
+    invocation: &'h InvocationHandle<'h>,
+    name: String,
+}
+
+impl SignalSender<'_> {
+    /// Sends it with a value; `()` is a signal without content.
+    pub fn resolve<T: Encode>(self, value: T) {
+        let ctx = self.invocation.ctx;
+        if let Some(bytes) = ctx.encode(&value, "the value of the signal") {
+            let outcome = T::content_type().map(|_| Ok(bytes));
+            self.send(outcome);
+        }
+    }
+
+    /// Sends it as a failure: the await at the other side fails with it.
+    pub fn reject(self, failure: Failure) {
+        self.send(Some(Err(failure.into())));
+    }
+
+    fn send(
+        self,
+        outcome: Option<Result<bytes::Bytes, latchwork_protocol::service::message::Failure>>,
+    ) {
+        let InvocationHandle { ctx, id } = self.invocation;
+        ctx.shared
+            .act(|inner| inner.vm.send_signal(id, &self.name, outcome));
+    }
+}
