@@ -1,0 +1,108 @@
+"""What our own Rust SDK does beyond the common cases (only with `run --rust`)."""
+import time
+
+import pytest
+
+from harness.clients import CallError
+from harness.fixtures import RUST_SDKS  # noqa: F401 - names the parameter
+from harness.probe import eventually
+
+pytestmark = [
+    pytest.mark.usefixtures("rust_services"),
+    pytest.mark.parametrize("rust_services", ["latchwork-sdk"], indirect=True),
+]
+
+
+def test_failures_carry_metadata(api):
+    r = api.raw("LwTools", "refuse", "no thanks")
+    assert r.status_code == 418 and r.json()["metadata"] == {"kind": "teapot"}
+
+
+def test_bad_input_is_the_callers_mistake(api):
+    with pytest.raises(CallError) as e:
+        api.call("LwTools", "greet", {"not": "a text"})
+    assert e.value.status == 400 and "bad input" in str(e.value)
+
+
+def test_step_with_retries(api, probe, tag):
+    assert api.call("LwTools", "flakyStep", {"tag": tag, "n": 3}) == 4
+    with pytest.raises(CallError) as e:
+        api.call("LwTools", "flakyStep", {"tag": tag + "x", "n": 9})
+    assert "attempt 5 failed" in str(e.value) and probe.count(tag + "x") == 5
+
+
+def test_panic_is_retried(api, tag):
+    assert api.call("LwTools", "panics", tag) == 2
+
+
+def test_steps_at_once(api, probe, tag):
+    assert api.call("LwTools", "parallel", {"tag": tag, "n": 50}) == sum(range(50))
+    assert sorted(map(int, probe.lines(tag))) == list(range(50))
+
+
+def test_order_of_sleeps(api):
+    assert api.call("LwTools", "order", [300, 20, 160]) == [1, 2, 0]
+
+
+def test_timeout(api):
+    assert api.call("LwTools", "signalWithin", 30) is None
+    inv = api.send_id("LwTools", "signalWithin", 20000)
+    api.call("LwTools", "sendSignal", {"inv": inv, "name": "s", "value": "in time"})
+    assert api.attach(inv) == "in time"
+
+
+def test_select(api, probe, tag):
+    inv = api.send_id("LwTools", "selects", tag)
+    api.resolve(probe.wait(tag)[0], "chosen")
+    assert api.attach(inv) == "chosen"
+    api.resolve(probe.wait(tag + ".child")[0], "unparked")
+
+
+def test_cancellation_reaches_the_child(api, admin, probe, tag):
+    inv = api.send_id("LwTools", "callUntilCancelled", tag)
+    probe.wait(tag)
+    assert admin.inv("cancel", inv).status_code in (200, 202)
+    with pytest.raises(CallError) as e:
+        api.attach(inv)
+    assert e.value.status == 409
+    eventually(lambda: probe.count(tag + ".undo") == 1)
+
+
+def test_random_and_time_replay(api, probe, tag):
+    assert api.call("LwTools", "steady", {"tag": tag, "n": 3}) is True
+    lines = probe.lines(tag)
+    assert len(lines) == 4 and len(set(lines)) == 1
+
+
+def test_sends(api, key):
+    assert api.call("LwTools", "sendAttach", key) == [5, 12, 12]
+
+
+def test_headers(api):
+    r = api.raw("LwTools", "header", "x-mine", headers={"x-mine": "seen"})
+    assert r.json() == "seen"
+
+
+def test_state_keys(api, key):
+    assert api.call("LwTotals", "keys", key=key) == [["a", "b"], ["b"], []]
+
+
+def test_lazy_state_suspended_at_every_wait(api, key):
+    assert [api.call("LwLazy", "add", 2, key) for _ in range(3)] == [2, 4, 6]
+
+
+def test_promises(api, key):
+    inv = api.send_id("LwGate", "run", "me", key)
+    eventually(lambda: api.call("LwGate", "who", key=key) == "me")
+    assert api.call("LwGate", "said", key=key) is None
+    api.call("LwGate", "say", "open", key)
+    assert api.attach(inv) == "me:open" and api.call("LwGate", "said", key=key) == "open"
+    with pytest.raises(CallError) as e:
+        api.call("LwGate", "say", "again", key)
+    assert e.value.status == 409
+
+
+def test_many_suspended_sleeps_wake(api):
+    started = time.monotonic()
+    assert api.call("LwTools", "order", [i * 7 % 100 for i in range(40)])
+    assert time.monotonic() - started < 20
