@@ -61,6 +61,7 @@ pub fn output<T: Encode>(value: &T) -> Result<Bytes, Error> {
 /// A handler of a bound service.
 pub(crate) struct BoundHandler {
     pub(crate) service: Arc<dyn Service>,
+    pub(crate) service_name: String,
     pub(crate) handler: String,
 }
 

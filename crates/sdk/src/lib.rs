@@ -38,6 +38,8 @@
 //! server, and any runtime of its own: handlers run on whatever polls them.
 
 mod attempt;
+#[cfg(feature = "client")]
+pub mod client;
 mod context;
 mod endpoint;
 mod error;
@@ -60,5 +62,5 @@ pub use future::combine::{join_all, race, race_ok, try_join_all};
 pub use future::{Durable, Run};
 pub use latchwork_sdk_macros::{object, service, workflow};
 pub use payload::{Decode, Encode, PayloadError, Raw};
-pub use target::{Caller, Target};
+pub use target::{Caller, Parameter, Target};
 pub use vm::RetryPolicy;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::payload::{Decode, PayloadError};
+use crate::payload::{Decode, Encode, PayloadError};
 
 /// A handler, at a key if its service has keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,27 +47,37 @@ impl fmt::Display for Target {
     }
 }
 
+/// The input of a call.
+#[derive(Debug)]
+pub struct Parameter {
+    pub(crate) bytes: Result<Bytes, PayloadError>,
+    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only HTTP needs it"))]
+    pub(crate) content_type: Option<&'static str>,
+}
+
+impl Parameter {
+    /// A value, as bytes.
+    pub fn of<T: Encode>(value: &T) -> Self {
+        Self {
+            bytes: value.encode(),
+            content_type: T::content_type(),
+        }
+    }
+}
+
 /// What a generated client calls through: the context of a handler, or a connection to a server.
 pub trait Caller: Copy {
     /// A call that is not made yet.
     type Call<O: Decode>;
 
     /// Prepares a call.
-    fn call<O: Decode>(
-        self,
-        target: Target,
-        parameter: Result<Bytes, PayloadError>,
-    ) -> Self::Call<O>;
+    fn call<O: Decode>(self, target: Target, parameter: Parameter) -> Self::Call<O>;
 }
 
 impl<C: Caller> Caller for &C {
     type Call<O: Decode> = C::Call<O>;
 
-    fn call<O: Decode>(
-        self,
-        target: Target,
-        parameter: Result<Bytes, PayloadError>,
-    ) -> Self::Call<O> {
+    fn call<O: Decode>(self, target: Target, parameter: Parameter) -> Self::Call<O> {
         (*self).call(target, parameter)
     }
 }

@@ -195,7 +195,7 @@ fn client_method(service: &str, keyed: bool, handler: &Handler) -> TokenStream {
         #[doc = #documentation]
         pub fn #method(&self #parameter) -> C::Call<#output> {
             let input = #value;
-            self.caller.call(#target, ::latchwork::Encode::encode(&input))
+            self.caller.call(#target, ::latchwork::Parameter::of(&input))
         }
     }
 }

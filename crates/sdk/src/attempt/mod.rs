@@ -64,6 +64,7 @@ enum Stage {
     Running {
         shared: Arc<Shared>,
         handler: HandlerFuture,
+        span: tracing::Span,
     },
     /// The last message is written; the request has yet to end.
     Draining { last: Option<Bytes> },
@@ -126,19 +127,31 @@ where
             },
             Stage::Arriving { vm, handler, clock } if vm.is_ready() => {
                 let input = vm.input();
+                let span = tracing::info_span!(
+                    "invocation",
+                    id = vm.invocation_id(),
+                    service = handler.service_name,
+                    handler = handler.handler,
+                );
                 let shared = Arc::new(Shared::new(*vm, Arc::clone(&self.root), clock));
                 let invocation = Invocation::new(Arc::clone(&shared), input);
                 self.root.set_woken();
                 Stage::Running {
                     shared,
                     handler: handler.start(invocation),
+                    span,
                 }
             }
             stage => stage,
         };
-        if let Stage::Running { shared, handler } = &mut self.stage {
+        if let Stage::Running {
+            shared,
+            handler,
+            span,
+        } = &mut self.stage
+        {
             let root = &self.root;
-            run(root, shared, handler);
+            span.in_scope(|| run(root, shared, handler));
             let mut inner = shared.lock();
             let out = inner.vm.take_output();
             if !inner.vm.is_closed() {

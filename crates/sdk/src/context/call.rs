@@ -14,14 +14,14 @@ use super::{
 };
 use crate::error::Failure;
 use crate::future::{Durable, invocation_id, value};
-use crate::payload::{Decode, Encode, PayloadError};
-use crate::target::{Caller, Target};
+use crate::payload::{Decode, Encode};
+use crate::target::{Caller, Parameter, Target};
 use crate::vm::CallRequest;
 
 impl Context {
     /// Calls a handler that there is no generated client for.
-    pub fn call<O: Decode>(&self, target: Target, parameter: &impl Encode) -> Call<'_, O> {
-        Call::new(self, target, parameter.encode())
+    pub fn call<O: Decode, I: Encode>(&self, target: Target, parameter: &I) -> Call<'_, O> {
+        Call::new(self, target, Parameter::of(parameter))
     }
 }
 
@@ -37,12 +37,8 @@ pub struct Call<'c, O> {
 }
 
 impl<'c, O: Decode> Call<'c, O> {
-    pub(crate) fn new(
-        ctx: &'c Context,
-        target: Target,
-        parameter: Result<Bytes, PayloadError>,
-    ) -> Self {
-        let parameter = parameter.unwrap_or_else(|error| {
+    fn new(ctx: &'c Context, target: Target, parameter: Parameter) -> Self {
+        let parameter = parameter.bytes.unwrap_or_else(|error| {
             ctx.shared
                 .fail(format!("the input of {target} cannot be sent: {error}"));
             Bytes::new()
@@ -248,11 +244,7 @@ macro_rules! callers {
         impl<'c> Caller for &'c $context {
             type Call<O: Decode> = Call<'c, O>;
 
-            fn call<O: Decode>(
-                self,
-                target: Target,
-                parameter: Result<Bytes, PayloadError>,
-            ) -> Call<'c, O> {
+            fn call<O: Decode>(self, target: Target, parameter: Parameter) -> Call<'c, O> {
                 Call::new(self, target, parameter)
             }
         }

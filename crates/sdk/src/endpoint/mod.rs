@@ -180,6 +180,7 @@ impl Endpoint {
         };
         let handler = BoundHandler {
             service: Arc::clone(&bound.service),
+            service_name: service.to_owned(),
             handler: handler.to_owned(),
         };
         let clock = Arc::clone(&self.inner.clock);

@@ -175,7 +175,7 @@ impl Vm {
     /// The handler waits, and nothing it waits for is there. Tells the server, and suspends if
     /// nothing more can come. While `executing` a run there is still something to come.
     pub fn block(&mut self, awaited: &Awaited, executing: bool) {
-        if self.is_closed() || (executing && !self.cancelling) {
+        if self.is_closed() || (!self.cancelling && (executing || awaited.is_empty())) {
             return;
         }
         if !self.replay.is_done() {
@@ -196,8 +196,6 @@ impl Vm {
             ids.leaves
                 .extend(self.missing_call_ids().into_iter().map(Leaf::CompletionId));
             ids
-        } else if awaited.is_empty() {
-            return;
         } else {
             awaited.clone().or_cancelled()
         };
