@@ -281,9 +281,19 @@ mod tests {
     #[test]
     fn a_failure_is_final_and_other_errors_are_not() {
         let failure: Error = Failure::new("no").code(418).into();
-        assert_eq!(failure.after(Duration::ZERO).into_outcome().unwrap().status(), 418);
+        assert_eq!(
+            failure
+                .after(Duration::ZERO)
+                .into_outcome()
+                .unwrap()
+                .status(),
+            418
+        );
         let error: Error = std::io::Error::other("net").into();
-        let error = error.after(Duration::from_secs(3)).into_outcome().unwrap_err();
+        let error = error
+            .after(Duration::from_secs(3))
+            .into_outcome()
+            .unwrap_err();
         assert_eq!((error.code, &*error.message), (500, "net"));
         assert_eq!(error.retry_after, Some(Duration::from_secs(3)));
     }

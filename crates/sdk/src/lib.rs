@@ -44,17 +44,16 @@ mod context;
 mod endpoint;
 mod error;
 pub mod future;
+pub mod handler;
 pub mod manifest;
 mod payload;
-pub mod handler;
 mod target;
 pub mod vm;
 
 pub use attempt::is_replaying;
 pub use context::{
     Awakeable, Call, CallHandle, Completer, Context, InvocationHandle, Later, ObjectContext,
-    Promise, SendHandle, SharedObjectContext, SharedWorkflowContext, SignalSender,
-    WorkflowContext,
+    Promise, SendHandle, SharedObjectContext, SharedWorkflowContext, SignalSender, WorkflowContext,
 };
 pub use endpoint::{Endpoint, EndpointBuilder, IdentityKeyError, ResponseBody};
 pub use error::{Error, Failure, Result};

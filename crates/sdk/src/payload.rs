@@ -135,6 +135,9 @@ mod tests {
     #[test]
     fn an_error_names_the_type() {
         let error = u8::decode(&Bytes::from_static(b"\"x\"")).unwrap_err();
-        assert!(error.to_string().starts_with("u8 cannot be read"), "{error}");
+        assert!(
+            error.to_string().starts_with("u8 cannot be read"),
+            "{error}"
+        );
     }
 }

@@ -51,7 +51,10 @@ impl fmt::Display for Target {
 #[derive(Debug)]
 pub struct Parameter {
     pub(crate) bytes: Result<Bytes, PayloadError>,
-    #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only HTTP needs it"))]
+    #[cfg_attr(
+        not(feature = "client"),
+        expect(dead_code, reason = "only HTTP needs it")
+    )]
     pub(crate) content_type: Option<&'static str>,
 }
 

@@ -239,7 +239,11 @@ impl Shared {
             Step::Ready(leaf) => inner.wakers_of(&leaf),
             Step::Cancelled => {
                 inner.cancelled = inner.slots.keys().copied().collect();
-                inner.slots.values().map(|slot| slot.waker.clone()).collect()
+                inner
+                    .slots
+                    .values()
+                    .map(|slot| slot.waker.clone())
+                    .collect()
             }
             Step::Blocked => inner.permit_runs(),
         };

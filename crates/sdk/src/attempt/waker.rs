@@ -1,6 +1,8 @@
 //! Who woke the handler: this crate, or something that no journal remembers.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::cell::Cell;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
@@ -11,8 +13,11 @@ pub(crate) struct Root {
     task: Mutex<Option<Waker>>,
     woken: AtomicBool,
     foreign: AtomicBool,
-    /// How many wake-ups with a known cause are under way.
-    expected: AtomicUsize,
+}
+
+thread_local! {
+    /// Whose wake-up this thread has a known cause for.
+    static EXPECTED: Cell<*const Root> = const { Cell::new(ptr::null()) };
 }
 
 impl Root {
@@ -41,7 +46,7 @@ impl Root {
 
     /// Does something that may wake the handler, for a reason that is known.
     pub(super) fn expecting<R>(&self, cause: impl FnOnce() -> R) -> R {
-        let _expected = Expected::new(self);
+        let _before = Before(EXPECTED.replace(self));
         cause()
     }
 }
@@ -52,7 +57,7 @@ impl Wake for Root {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.expected.load(Ordering::Acquire) == 0 {
+        if !ptr::eq(EXPECTED.get(), Arc::as_ptr(self)) {
             self.foreign.store(true, Ordering::Release);
         }
         self.woken.store(true, Ordering::Release);
@@ -63,19 +68,12 @@ impl Wake for Root {
     }
 }
 
-/// Ends also when the cause panics.
-struct Expected<'r>(&'r Root);
+/// What this thread expected before; restored also when the cause panics.
+struct Before(*const Root);
 
-impl<'r> Expected<'r> {
-    fn new(root: &'r Root) -> Self {
-        root.expected.fetch_add(1, Ordering::AcqRel);
-        Self(root)
-    }
-}
-
-impl Drop for Expected<'_> {
+impl Drop for Before {
     fn drop(&mut self) {
-        self.0.expected.fetch_sub(1, Ordering::AcqRel);
+        EXPECTED.set(self.0);
     }
 }
 

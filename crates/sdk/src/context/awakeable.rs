@@ -65,9 +65,7 @@ impl<'c> Completer<'c> {
     pub fn reject(self, failure: Failure) {
         let shared = &self.ctx.shared;
         shared.act(|inner| {
-            inner
-                .vm
-                .complete_awakeable(&self.id, Err(failure.into()));
+            inner.vm.complete_awakeable(&self.id, Err(failure.into()));
         });
     }
 }

@@ -6,8 +6,8 @@ use std::ops::Deref;
 use super::Context;
 use crate::error::Failure;
 use crate::future::{Durable, optional, state_keys, value};
-use crate::payload::{Decode, Encode};
 use crate::handler::Invocation;
+use crate::payload::{Decode, Encode};
 
 /// For `#[shared]` handlers of an object: they run beside others, and may only read its state.
 #[derive(Debug)]

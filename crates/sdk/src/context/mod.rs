@@ -36,8 +36,8 @@ use crate::attempt::Shared;
 use crate::error::{Error, Failure};
 use crate::future::combine::{Either, Or};
 use crate::future::{Durable, Run, value};
-use crate::payload::{Decode, Encode};
 use crate::handler::Invocation;
+use crate::payload::{Decode, Encode};
 
 /// What every handler may do.
 pub struct Context {

@@ -205,7 +205,13 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_refused() {
-        for bad in ["", "publickeyv1_", "publickeyv1_0", "key", "publickeyv1_zzzz"] {
+        for bad in [
+            "",
+            "publickeyv1_",
+            "publickeyv1_0",
+            "key",
+            "publickeyv1_zzzz",
+        ] {
             assert!(Keys::default().add(bad).is_err(), "{bad}");
         }
     }

@@ -33,8 +33,8 @@ pub use body::ResponseBody;
 pub use identity::IdentityKeyError;
 
 use crate::attempt::{Attempt, Clock};
-use crate::manifest::{Description, ManifestError, ProtocolMode, manifest};
 use crate::handler::{BoundHandler, Service};
+use crate::manifest::{Description, ManifestError, ProtocolMode, manifest};
 use body::DataStream;
 use identity::Keys;
 

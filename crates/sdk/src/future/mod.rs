@@ -79,11 +79,7 @@ impl<T> std::fmt::Debug for Durable<'_, T> {
 }
 
 /// A value that cannot be read fails the attempt, not the invocation: new code may read it.
-fn read<T>(
-    shared: &Shared,
-    read: Read<T>,
-    result: NotificationResult,
-) -> Poll<Result<T, Failure>> {
+fn read<T>(shared: &Shared, read: Read<T>, result: NotificationResult) -> Poll<Result<T, Failure>> {
     match read(result) {
         Ok(result) => Poll::Ready(result),
         Err(error) => {

@@ -240,9 +240,7 @@ impl Vm {
 
     fn missing_call_ids(&self) -> Vec<u32> {
         let calls = self.calls.iter().copied();
-        calls
-            .filter(|id| !self.call_ids.contains_key(id))
-            .collect()
+        calls.filter(|id| !self.call_ids.contains_key(id)).collect()
     }
 
     /// Passes the cancellation on to every call made since the last one, also to finished ones: a

@@ -140,10 +140,7 @@ impl Vm {
                 )));
             }
         }
-        (
-            awakeable_text(&invocation, index),
-            Leaf::SignalIndex(index),
-        )
+        (awakeable_text(&invocation, index), Leaf::SignalIndex(index))
     }
 
     /// Completes an awakeable of any invocation.

@@ -205,9 +205,7 @@ impl Vm {
     }
 
     pub(super) fn is_proposed(&self, id: u32) -> bool {
-        self.runs
-            .get(&id)
-            .is_some_and(|run| run.proposed.is_some())
+        self.runs.get(&id).is_some_and(|run| run.proposed.is_some())
     }
 
     /// The outcome of a run has reached the handler's side.

@@ -83,7 +83,10 @@ impl Vm {
             Some(Read::Value(value)) => NotificationResult::Value(value),
             Some(Read::Void(_)) | None => NotificationResult::Void(Void {}),
         };
-        self.ready.entry(leaf.clone()).or_default().push_back(result);
+        self.ready
+            .entry(leaf.clone())
+            .or_default()
+            .push_back(result);
         leaf
     }
 

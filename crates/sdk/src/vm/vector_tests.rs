@@ -11,7 +11,7 @@ use latchwork_protocol::service::version::Version;
 use prost::Message;
 use serde_json::Value;
 
-use super::{Awaited, AttemptError, CallRequest, Leaf, Step, Vm, code};
+use super::{AttemptError, Awaited, CallRequest, Leaf, Step, Vm, code};
 
 const VECTORS: &str = include_str!("../../../protocol/src/golden/vectors.json");
 
@@ -104,7 +104,10 @@ impl Speaker {
             let ours = wire::Error::decode(found.body.clone()).unwrap();
             let theirs = wire::Error::decode(frame.body.clone()).unwrap();
             // What the SDK found wrong itself is said in words of its own.
-            if matches!(name, "v7/journal_mismatch" | "v7/unsolicited_command_ack_breaks_sdk") {
+            if matches!(
+                name,
+                "v7/journal_mismatch" | "v7/unsolicited_command_ack_breaks_sdk"
+            ) {
                 assert_eq!(
                     (ours.related_command_index, ours.related_command_type),
                     (theirs.related_command_index, theirs.related_command_type),
@@ -286,7 +289,8 @@ impl Speaker {
                     wire::SignalResult::Value(value) => Some(Ok(value.content)),
                     wire::SignalResult::Failure(failure) => Some(Err(failure)),
                 };
-                self.vm.send_signal(&it.target_invocation_id, &name, outcome);
+                self.vm
+                    .send_signal(&it.target_invocation_id, &name, outcome);
             }
         }
     }

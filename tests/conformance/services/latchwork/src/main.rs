@@ -124,7 +124,9 @@ impl Tools {
         match ctx.sleep(Duration::from_secs(3600)).await {
             Ok(()) => Ok("slept".into()),
             Err(failure) => {
-                let undo = ctx.run("undo", || async { Ok(note(&format!("{tag}.undo"), "undone")?) });
+                let undo = ctx.run("undo", || async {
+                    Ok(note(&format!("{tag}.undo"), "undone")?)
+                });
                 undo.await?;
                 Err(failure.into())
             }
@@ -176,7 +178,8 @@ impl Tools {
     async fn selects(&self, ctx: &Context, tag: String) -> Result<String> {
         let awakeable = ctx.awakeable::<String>();
         let id = awakeable.id().to_owned();
-        ctx.run("publish", || async { Ok(note(&tag, &id)?) }).await?;
+        ctx.run("publish", || async { Ok(note(&tag, &id)?) })
+            .await?;
         let answer = select! {
             text = awakeable => text?,
             slept = ctx.sleep(Duration::from_secs(3600)) => {
@@ -191,7 +194,12 @@ impl Tools {
     /// values that a replay must not change: each is noted in every attempt
     #[handler]
     async fn steady(&self, ctx: &Context, it: Tagged) -> Result<bool> {
-        let drawn = format!("{} {} {}", ctx.random_u64(), ctx.random_uuid(), ctx.random_below(9));
+        let drawn = format!(
+            "{} {} {}",
+            ctx.random_u64(),
+            ctx.random_uuid(),
+            ctx.random_below(9)
+        );
         let now = ctx.now().await?;
         let attempt = note(&it.tag, &format!("{drawn} {now:?}"))?;
         if attempt <= it.n {
@@ -255,7 +263,8 @@ impl Totals {
     async fn park(&self, ctx: &ObjectContext, tag: String) -> Result<String> {
         let promise = ctx.awakeable::<String>();
         let id = promise.id().to_owned();
-        ctx.run("publish", || async { Ok(note(&tag, &id)?) }).await?;
+        ctx.run("publish", || async { Ok(note(&tag, &id)?) })
+            .await?;
         Ok(promise.await?)
     }
 
