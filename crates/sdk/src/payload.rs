@@ -28,6 +28,11 @@ pub struct PayloadError {
     source: serde_json::Error,
 }
 
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent or stored",
+    label = "this type has no JSON",
+    note = "derive serde::Serialize for it, or use latchwork::Raw for bytes as they are"
+)]
 /// A value that can be sent or stored. Implemented for all that is `Serialize`, and for [`Raw`].
 pub trait Encode {
     /// The value as bytes.
@@ -40,6 +45,11 @@ pub trait Encode {
     fn content_type() -> Option<&'static str>;
 }
 
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be received or read",
+    label = "this type cannot be made from JSON",
+    note = "derive serde::Deserialize for it, or use latchwork::Raw for bytes as they are"
+)]
 /// A value that can be received or read. Implemented for all that is `DeserializeOwned`, and for
 /// [`Raw`].
 pub trait Decode: Sized {

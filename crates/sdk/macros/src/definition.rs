@@ -203,16 +203,14 @@ impl Handler {
     fn parse(kind: Kind, method: &mut ImplItemFn) -> Result<Option<Self>> {
         let mut marks = Vec::new();
         method.attrs.retain(|attribute| {
-            let mark = ["handler", "shared"]
-                .into_iter()
-                .find(|mark| attribute.path().is_ident(mark));
-            if let Some(mark) = mark {
-                marks.push((mark == "shared", attribute.clone()));
+            if is_mark(attribute) {
+                marks.push(attribute.clone());
+                return false;
             }
-            mark.is_none()
+            true
         });
-        let shared = marks.iter().any(|(shared, _)| *shared);
-        let Some((_, first)) = marks.first() else {
+        let shared = marks.iter().any(|mark| mark.path().is_ident("shared"));
+        let Some(first) = marks.first() else {
             return Ok(None);
         };
         let handler_kind = match (kind, shared) {
@@ -229,7 +227,7 @@ impl Handler {
             (Kind::Workflow, false) => HandlerKind::Run,
         };
         let mut tokens = TokenStream::new();
-        for (_, attribute) in &marks {
+        for attribute in &marks {
             if let Meta::List(list) = &attribute.meta {
                 if !tokens.is_empty() {
                     tokens.extend(quote::quote!(,));
@@ -258,6 +256,11 @@ impl Handler {
             output: output(method)?,
         }))
     }
+}
+
+/// Whether an attribute marks a method as a handler.
+pub(crate) fn is_mark(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("handler") || attribute.path().is_ident("shared")
 }
 
 /// The types of the context and of the input.

@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Ident, Type, TypePath};
+use syn::{Ident, ImplItem, ItemImpl, Type, TypePath};
 
-use crate::definition::{Definition, Handler, HandlerKind, Kind};
+use crate::definition::{Definition, Handler, HandlerKind, Kind, is_mark};
 use crate::options::duration_expression;
 
 pub(crate) fn expand(definition: &Definition) -> TokenStream {
@@ -17,6 +17,20 @@ pub(crate) fn expand(definition: &Definition) -> TokenStream {
         #service
         #client
     }
+}
+
+/// The error, and the block as it was: what is right about it should not be reported as missing.
+pub(crate) fn refuse(error: &syn::Error, item: TokenStream) -> TokenStream {
+    let error = error.to_compile_error();
+    let Ok(mut block) = syn::parse2::<ItemImpl>(item.clone()) else {
+        return quote!(#error #item);
+    };
+    for item in &mut block.items {
+        if let ImplItem::Fn(method) = item {
+            method.attrs.retain(|attribute| !is_mark(attribute));
+        }
+    }
+    quote!(#error #block)
 }
 
 fn service(definition: &Definition) -> TokenStream {

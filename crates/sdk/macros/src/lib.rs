@@ -56,9 +56,9 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 fn attribute(kind: Kind, options: TokenStream, item: TokenStream) -> TokenStream {
-    let expanded = Definition::parse(kind, options.into(), item.into())
+    let expanded = Definition::parse(kind, options.into(), item.clone().into())
         .map(|definition| expand::expand(&definition));
     expanded
-        .unwrap_or_else(syn::Error::into_compile_error)
+        .unwrap_or_else(|error| expand::refuse(&error, item.into()))
         .into()
 }
