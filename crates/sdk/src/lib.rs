@@ -63,3 +63,8 @@ pub use latchwork_sdk_macros::{object, service, workflow};
 pub use payload::{Decode, Encode, PayloadError, Raw};
 pub use target::{Caller, Parameter, Target};
 pub use vm::RetryPolicy;
+
+/// The guide's blocks are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sdk.md")]
+struct Guide;

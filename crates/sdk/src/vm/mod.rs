@@ -23,6 +23,8 @@ mod replay;
 mod run;
 mod state;
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod vector_tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
