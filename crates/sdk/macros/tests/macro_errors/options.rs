@@ -5,7 +5,7 @@ struct A;
 #[latchwork::service(names = "B")]
 impl A {
     #[handler]
-    async fn a(&self, ctx: &Context) -> Result<()> {
+    async fn a(&self, _ctx: &Context) -> Result<()> {
         Ok(())
     }
 }
@@ -15,7 +15,7 @@ struct B;
 #[latchwork::service(name = "restate-me")]
 impl B {
     #[handler]
-    async fn b(&self, ctx: &Context) -> Result<()> {
+    async fn b(&self, _ctx: &Context) -> Result<()> {
         Ok(())
     }
 }
@@ -25,7 +25,7 @@ struct C;
 #[latchwork::service(inactivity_timeout = "a while")]
 impl C {
     #[handler(retry(max_attempts = 0))]
-    async fn c(&self, ctx: &Context) -> Result<()> {
+    async fn c(&self, _ctx: &Context) -> Result<()> {
         Ok(())
     }
 }
@@ -35,17 +35,17 @@ struct D;
 #[latchwork::service]
 impl D {
     #[handler(retry(max_attempts = 0))]
-    async fn zero(&self, ctx: &Context) -> Result<()> {
+    async fn zero(&self, _ctx: &Context) -> Result<()> {
         Ok(())
     }
 
     #[handler(name = "with-dash")]
-    async fn dash(&self, ctx: &Context) -> Result<()> {
+    async fn dash(&self, _ctx: &Context) -> Result<()> {
         Ok(())
     }
 
     #[handler(retry(then = "cry"))]
-    async fn then(&self, ctx: &Context) -> Result<()> {
+    async fn then(&self, _ctx: &Context) -> Result<()> {
         Ok(())
     }
 }
@@ -55,12 +55,12 @@ struct E;
 #[latchwork::workflow]
 impl E {
     #[handler]
-    async fn run(&self, ctx: &WorkflowContext) -> Result<()> {
+    async fn run(&self, _ctx: &WorkflowContext) -> Result<()> {
         Ok(())
     }
 
     #[handler]
-    async fn again(&self, ctx: &WorkflowContext) -> Result<()> {
+    async fn again(&self, _ctx: &WorkflowContext) -> Result<()> {
         Ok(())
     }
 }
@@ -70,7 +70,7 @@ struct F;
 #[latchwork::service]
 impl F {
     #[handler(workflow_retention = "1d")]
-    async fn run(&self, ctx: &Context) -> Result<()> {
+    async fn run(&self, _ctx: &Context) -> Result<()> {
         Ok(())
     }
 }
@@ -79,7 +79,7 @@ struct G;
 
 #[latchwork::service]
 impl G {
-    async fn not_marked(&self, ctx: &Context) -> Result<()> {
+    async fn not_marked(&self, _ctx: &Context) -> Result<()> {
         Ok(())
     }
 }

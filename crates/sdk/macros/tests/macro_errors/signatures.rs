@@ -5,12 +5,12 @@ struct Greeter;
 #[latchwork::service]
 impl Greeter {
     #[handler]
-    fn not_async(&self, ctx: &Context) -> Result<()> {
+    fn not_async(&self, _ctx: &Context) -> Result<()> {
         Ok(())
     }
 
     #[handler]
-    async fn no_self(ctx: &Context) -> Result<()> {
+    async fn no_self(_ctx: &Context) -> Result<()> {
         Ok(())
     }
 
@@ -20,37 +20,37 @@ impl Greeter {
     }
 
     #[handler]
-    async fn owned_context(&self, ctx: Context) -> Result<()> {
+    async fn owned_context(&self, _ctx: Context) -> Result<()> {
         Ok(())
     }
 
     #[handler]
-    async fn other_context(&self, ctx: &ObjectContext) -> Result<()> {
+    async fn other_context(&self, _ctx: &ObjectContext) -> Result<()> {
         Ok(())
     }
 
     #[handler]
-    async fn borrowed_input(&self, ctx: &Context, name: &str) -> Result<()> {
+    async fn borrowed_input(&self, _ctx: &Context, _name: &str) -> Result<()> {
         Ok(())
     }
 
     #[handler]
-    async fn two_inputs(&self, ctx: &Context, a: u32, b: u32) -> Result<()> {
+    async fn two_inputs(&self, _ctx: &Context, _a: u32, _b: u32) -> Result<()> {
         Ok(())
     }
 
     #[handler]
-    async fn no_result(&self, ctx: &Context) -> String {
+    async fn no_result(&self, _ctx: &Context) -> String {
         String::new()
     }
 
     #[shared]
-    async fn shared(&self, ctx: &Context) -> Result<()> {
+    async fn shared(&self, _ctx: &Context) -> Result<()> {
         Ok(())
     }
 
     #[handler]
-    async fn generic<T>(&self, ctx: &Context) -> Result<()> {
+    async fn generic<T>(&self, _ctx: &Context) -> Result<()> {
         Ok(())
     }
 }
