@@ -154,12 +154,18 @@ async fn greeter() {
     assert_eq!(first.id(), again.id());
     assert!(!first.was_known() && again.was_known());
     assert_eq!(first.output().await.unwrap(), Status::Running);
+    let by_key = world.client.idempotent::<String>(target(), "once");
+    assert_eq!(by_key.output().await.unwrap(), Status::Running);
     let greeting = again.attach().await.unwrap();
     assert!(
         greeting.starts_with("Hello Ada, you are number "),
         "{greeting}"
     );
-    assert_eq!(first.output().await.unwrap(), Status::Done(greeting));
+    assert_eq!(
+        first.output().await.unwrap(),
+        Status::Done(greeting.clone())
+    );
+    assert_eq!(by_key.attach().await.unwrap(), greeting);
 }
 
 #[tokio::test]

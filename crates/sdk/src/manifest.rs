@@ -458,3 +458,17 @@ pub trait WithoutSchema {
 }
 
 impl<T> WithoutSchema for Schema<T> {}
+
+#[cfg(all(test, feature = "schemars"))]
+mod tests {
+    use super::*;
+
+    struct Plain;
+
+    #[test]
+    fn a_schema_is_found_where_there_is_one() {
+        let text = Schema::<String>::OF.json_schema().unwrap();
+        assert_eq!(text["type"], "string");
+        assert_eq!(Schema::<Plain>::OF.json_schema(), None);
+    }
+}

@@ -157,6 +157,10 @@ where
             if !inner.vm.is_closed() {
                 return out;
             }
+            if let Some(error) = inner.vm.error() {
+                let (code, message) = (error.code, &error.message);
+                span.in_scope(|| tracing::warn!(code, message, "an attempt failed"));
+            }
             drop(inner);
             self.stage = Stage::Draining { last: out };
         }

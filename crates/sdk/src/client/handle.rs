@@ -9,7 +9,7 @@ use serde_json::json;
 use super::http::{Answer, Http};
 use super::{Client, ClientError, segment};
 use crate::payload::Decode;
-use crate::target::Parameter;
+use crate::target::{Parameter, Target};
 
 /// An invocation that the server knows, or may know.
 #[derive(Debug, Clone)]
@@ -25,6 +25,7 @@ pub struct Handle<O> {
 pub(super) enum Reference {
     Id(String),
     Workflow { workflow: String, key: String },
+    Idempotent { target: Target, key: String },
 }
 
 /// Whether there is a result.
@@ -51,11 +52,12 @@ impl<O: Decode> Handle<O> {
         self
     }
 
-    /// Its id, or `workflow/key` of a handle that was made from these.
+    /// Its id, or the name and key that the handle was made from.
     pub fn id(&self) -> String {
         match &self.reference {
             Reference::Id(id) => id.clone(),
             Reference::Workflow { workflow, key } => format!("{workflow}/{key}"),
+            Reference::Idempotent { target, key } => format!("{target}/{key}"),
         }
     }
 
@@ -107,7 +109,7 @@ impl<O: Decode> Handle<O> {
         let admin = self.client.admin.as_ref().ok_or(ClientError::NoAdmin)?;
         let id = match &self.reference {
             Reference::Id(id) => id.clone(),
-            Reference::Workflow { .. } => self.look_up().await?,
+            Reference::Workflow { .. } | Reference::Idempotent { .. } => self.look_up().await?,
         };
         let path = format!("/invocations/{}/cancel", segment(&id));
         let request = admin.request(Method::PATCH, &path);
@@ -121,7 +123,7 @@ impl<O: Decode> Handle<O> {
                 let path = format!("/restate/{verb}/{}", segment(id));
                 ingress.request(Method::GET, &path).send().await
             }
-            Reference::Workflow { .. } => {
+            Reference::Workflow { .. } | Reference::Idempotent { .. } => {
                 let path = format!("/restate/{verb}");
                 let request = ingress.request(Method::POST, &path);
                 request.parameter(self.target())?.send().await
@@ -129,7 +131,7 @@ impl<O: Decode> Handle<O> {
         }
     }
 
-    /// The id of a workflow's run.
+    /// The id that the name and key lead to.
     async fn look_up(&self) -> Result<String, ClientError> {
         let request = self.client.ingress.request(Method::POST, "/restate/lookup");
         let answer = request.parameter(self.target())?.send().await?.success()?;
@@ -146,6 +148,13 @@ impl<O: Decode> Handle<O> {
             Reference::Workflow { workflow, key } => {
                 json!({"target": "workflow", "workflowName": workflow, "workflowKey": key})
             }
+            Reference::Idempotent { target, key } => json!({
+                "target": "idempotentInvocation",
+                "service": target.service,
+                "key": target.key,
+                "handler": target.handler,
+                "idempotencyKey": key,
+            }),
         })
     }
 }

@@ -98,6 +98,17 @@ impl Client {
         )
     }
 
+    /// The call of a handler that was made with this idempotency key.
+    pub fn idempotent<O: Decode>(&self, target: Target, key: impl Into<String>) -> Handle<O> {
+        Handle::new(
+            self.clone(),
+            Reference::Idempotent {
+                target,
+                key: key.into(),
+            },
+        )
+    }
+
     /// Gives an awakeable its value. Only the first completion counts; later ones are let pass.
     ///
     /// # Errors

@@ -1,11 +1,58 @@
 //! Other invocations, by their ids.
 
-use latchwork_protocol::service::message::AttachTarget;
+use latchwork_protocol::service::message::{
+    AttachTarget, Failure as WireFailure, IdempotentRequestTarget, WorkflowTarget,
+};
 
 use super::Context;
 use crate::error::Failure;
 use crate::future::{Durable, optional, value};
 use crate::payload::{Decode, Encode};
+use crate::target::Target;
+
+impl Context {
+    /// Another invocation, by its id: to attach to it, signal it or cancel it.
+    pub fn invocation(&self, id: impl Into<String>) -> InvocationHandle<'_> {
+        InvocationHandle {
+            ctx: self,
+            id: id.into(),
+        }
+    }
+
+    /// Waits for the result of a workflow, by its name and key. Fails with 404 if it was not
+    /// started.
+    pub fn attach_workflow<T: Decode>(
+        &self,
+        workflow: impl Into<String>,
+        key: impl Into<String>,
+    ) -> Durable<'_, T> {
+        let target = AttachTarget::Workflow(WorkflowTarget {
+            workflow_name: workflow.into(),
+            workflow_key: key.into(),
+            scope: None,
+        });
+        let leaf = self.shared.act(|inner| inner.vm.attach(target));
+        Durable::new(&self.shared, leaf, value)
+    }
+
+    /// Waits for the result of the call of `target` that was made with this idempotency key. Fails
+    /// with 404 if there was none.
+    pub fn attach_idempotent<T: Decode>(
+        &self,
+        target: Target,
+        key: impl Into<String>,
+    ) -> Durable<'_, T> {
+        let target = AttachTarget::Idempotent(IdempotentRequestTarget {
+            service_name: target.service,
+            service_key: target.key,
+            handler_name: target.handler,
+            idempotency_key: key.into(),
+            scope: None,
+        });
+        let leaf = self.shared.act(|inner| inner.vm.attach(target));
+        Durable::new(&self.shared, leaf, value)
+    }
+}
 
 /// Another invocation.
 #[derive(Debug)]
@@ -15,10 +62,6 @@ pub struct InvocationHandle<'c> {
 }
 
 impl<'c> InvocationHandle<'c> {
-    pub(super) fn new(ctx: &'c Context, id: String) -> Self {
-        Self { ctx, id }
-    }
-
     /// Its id.
     pub fn id(&self) -> &str {
         &self.id
@@ -77,10 +120,7 @@ impl SignalSender<'_> {
         self.send(Some(Err(failure.into())));
     }
 
-    fn send(
-        self,
-        outcome: Option<Result<bytes::Bytes, latchwork_protocol::service::message::Failure>>,
-    ) {
+    fn send(self, outcome: Option<Result<bytes::Bytes, WireFailure>>) {
         let InvocationHandle { ctx, id } = self.invocation;
         ctx.shared
             .act(|inner| inner.vm.send_signal(id, &self.name, outcome));

@@ -216,11 +216,6 @@ impl Context {
         Durable::new(&self.shared, leaf, value)
     }
 
-    /// Another invocation, by its id: to attach to it, signal it or cancel it.
-    pub fn invocation(&self, id: impl Into<String>) -> InvocationHandle<'_> {
-        InvocationHandle::new(self, id.into())
-    }
-
     /// Time since 1970, not replayed.
     pub(crate) fn time(&self) -> Duration {
         let now = (self.shared.clock)();

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -10,29 +11,33 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 use super::Endpoint;
 
+/// How long nothing is accepted after that has failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 impl Endpoint {
     /// Serves at an address until the process ends. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When the address cannot be bound, or connections can no longer be accepted.
+    /// When the address cannot be bound.
     pub async fn serve(&self, address: impl ToSocketAddrs) -> io::Result<()> {
-        self.serve_on(TcpListener::bind(address).await?).await
+        let listener = TcpListener::bind(address).await?;
+        self.serve_on(listener).await;
+        Ok(())
     }
 
     /// Serves connections of a listener. Dropping the future stops accepting; connections that are
     /// open go on.
-    ///
-    /// # Errors
-    /// When connections can no longer be accepted.
-    pub async fn serve_on(&self, listener: TcpListener) -> io::Result<()> {
+    pub async fn serve_on(&self, listener: TcpListener) {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     tokio::spawn(serve_connection(self.clone(), stream));
                 }
-                // Gone again before it was accepted.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(error),
+                // The connection was gone again, or there are too many: others will end.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection cannot be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }

@@ -101,6 +101,7 @@ pub struct Vm {
     cancelling: bool,
     state: EagerState,
     announced: Option<Awaited>,
+    failed: Option<Box<AttemptError>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +188,7 @@ impl Vm {
             cancelling: false,
             state: EagerState::default(),
             announced: None,
+            failed: None,
         }
     }
 
@@ -244,6 +246,11 @@ impl Vm {
     /// Whether the last message of the attempt was written.
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
+    }
+
+    /// What ended the attempt without a result, if it did end so.
+    pub fn error(&self) -> Option<&AttemptError> {
+        self.failed.as_deref()
     }
 
     /// Whether the handler is still where an earlier attempt has been.
@@ -310,6 +317,7 @@ impl Vm {
         if self.is_closed() {
             return;
         }
+        self.failed = Some(Box::new(error.clone()));
         let pause = error.pause && self.version >= Version::V7;
         let (index, name, command) = match error.command {
             None => (None, None, None),

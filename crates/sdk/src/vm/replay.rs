@@ -79,6 +79,8 @@ impl Vm {
         self.replay.passed += 1;
         let Some((recorded_type, body)) = self.replay.left.pop_front() else {
             frame::put(&mut self.out, C::TYPE, 0, &command);
+            // No earlier attempt has been here, whatever else it may have been told.
+            self.queue_replayed = 0;
             return Some(command);
         };
         let recorded = if recorded_type == C::TYPE {

@@ -341,3 +341,24 @@ fn bad_input_is_the_callers_mistake_and_nonsense_from_a_server_is_said() {
         assert!(error.message.contains(word), "{}", error.message);
     }
 }
+
+#[test]
+fn events_of_a_lambda_function_are_answered() {
+    let event = serde_json::json!({
+        "path": "/discover",
+        "httpMethod": "GET",
+        "headers": {"accept": V4},
+        "body": null,
+        "isBase64Encoded": false,
+    });
+    let answered = futures_util::FutureExt::now_or_never(endpoint().lambda(event));
+    let answer = answered.expect("no wait");
+    assert_eq!(answer["statusCode"], 200);
+    assert_eq!(answer["headers"]["content-type"], V4);
+    assert_eq!(answer["isBase64Encoded"], true);
+
+    let bad = serde_json::json!({"path": "/invoke/my.Hello/greet", "httpMethod": "POST",
+        "body": "%%%", "isBase64Encoded": true});
+    let answered = futures_util::FutureExt::now_or_never(endpoint().lambda(bad));
+    assert_eq!(answered.expect("no wait")["statusCode"], 400);
+}
