@@ -106,3 +106,27 @@ def test_many_suspended_sleeps_wake(api):
     started = time.monotonic()
     assert api.call("LwTools", "order", [i * 7 % 100 for i in range(40)])
     assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("http1", [False, True], ids=["HTTP/2", "HTTP/1.1"])
+def test_newest_protocol_and_both_versions_of_http(fresh_server, rust_services, probe, tag, key, http1):
+    """The peer speaks protocol 7 only when told; over HTTP/1.1 the endpoint announces request/response."""
+    server = fresh_server(every_version=True)
+    assert server.admin.register_raw(rust_services.url, http1=http1).status_code == 201
+    api = server.ingress
+    assert api.call("LwTools", "steps", {"tag": tag, "n": 5}) == [i * 10 for i in range(5)]
+    assert probe.count(tag) == 5
+    assert api.call("LwTools", "order", [90, 20, 50]) == [1, 2, 0]
+    assert api.call("LwTools", "fanOut", 30) == 30
+    assert api.call("LwTools", "parallel", {"tag": tag + "p", "n": 20}) == sum(range(20))
+    assert api.call("LwTools", "sendAttach", key) == [5, 12, 12]
+    assert api.call("LwTools", "flakyStep", {"tag": tag + "f", "n": 2}) == 3
+    assert api.call("LwTools", "signalWithin", 20) is None
+    assert api.call("LwLazy", "add", 2, key) == 2
+    inv = api.send_id("LwTools", "callUntilCancelled", tag + "c")
+    probe.wait(tag + "c")
+    server.admin.inv("cancel", inv)
+    with pytest.raises(CallError) as e:
+        api.attach(inv)
+    assert e.value.status == 409
+    eventually(lambda: probe.count(tag + "c.undo") == 1)
