@@ -1,11 +1,12 @@
 //! What a handler awaits.
 //!
 //! [`Durable`] is one thing of the journal: a sleep, the result of a call, a signal. [`Run`] is a
-//! step of user code. [`combine`] waits for several of them, and tells the server exactly when to
+//! step of user code. [`combine`] and the macros wait for several of them, and tell the server exactly when to
 //! wake the handler. All of them are ordinary futures: other combinators work too, if they poll
 //! their children in a fixed order (`tokio::select!` needs `biased;`).
 
 pub mod combine;
+mod macros;
 mod run;
 
 use std::pin::Pin;
