@@ -51,34 +51,16 @@ impl World {
             .spawn()
             .expect("the server starts");
         let server = Process(server);
-        let mut handlers = Command::new(binary(example))
-            .arg(&endpoint)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the example starts");
-        let (sender, lines) = mpsc::channel();
-        let out = BufReader::new(handlers.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in out.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        let handlers = Process(handlers);
+        let (handlers, lines) = start(example, &[&endpoint]);
         for address in [&ingress, &admin, &endpoint] {
-            let deadline = Instant::now() + PATIENCE;
-            while TcpStream::connect(address).is_err() {
-                assert!(Instant::now() < deadline, "nobody listens at {address}");
-                std::thread::yield_now();
-            }
+            wait_for(address);
         }
         register(&admin, &endpoint);
-        let client = Client::new(&format!("http://{ingress}")).unwrap();
-        let client = client.admin(&format!("http://{admin}")).unwrap();
+        let [at, operators] = [&ingress, &admin].map(|address| format!("http://{address}"));
+        let client = Client::with_admin(&at, &operators).unwrap();
         Self {
             client,
-            ingress: format!("http://{ingress}"),
+            ingress: at,
             example,
             lines,
             _processes: [server, handlers],
@@ -96,6 +78,33 @@ impl World {
     }
 }
 
+/// Starts an example; gives what it prints, line by line.
+fn start(example: &str, arguments: &[&str]) -> (Process, Receiver<String>) {
+    let mut process = Command::new(binary(example))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the example starts");
+    let (sender, lines) = mpsc::channel();
+    let out = BufReader::new(process.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        for line in out.lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    (Process(process), lines)
+}
+
+fn wait_for(address: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < deadline, "nobody listens at {address}");
+        std::thread::yield_now();
+    }
+}
+
 fn free_addresses<const N: usize>() -> [String; N] {
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().to_string())
@@ -110,6 +119,7 @@ fn binary(example: &str) -> PathBuf {
         "promises" => env!("CARGO_BIN_EXE_promises"),
         "saga" => env!("CARGO_BIN_EXE_saga"),
         "payments" => env!("CARGO_BIN_EXE_payments"),
+        "embedded" => env!("CARGO_BIN_EXE_embedded"),
         other => panic!("there is no example {other}"),
     };
     path.into()
@@ -126,21 +136,26 @@ fn server_binary() -> PathBuf {
     path
 }
 
-/// What the curl of the examples' pages does.
-fn register(admin: &str, endpoint: &str) {
+/// What the curl of the examples' pages does. Gives the whole answer.
+fn curl(address: &str, verb: &str, path: &str, body: &str) -> String {
     use std::io::{Read, Write};
 
-    let body = json!({ "uri": format!("http://{endpoint}") }).to_string();
-    let mut stream = TcpStream::connect(admin).unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
-        "POST /deployments HTTP/1.1\r\nhost: {admin}\r\ncontent-type: application/json\r\n\
+        "{verb} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     )
     .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn register(admin: &str, endpoint: &str) {
+    let body = json!({ "uri": format!("http://{endpoint}") }).to_string();
+    let answer = curl(admin, "POST", "/deployments", &body);
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
 }
 
@@ -367,4 +382,43 @@ async fn payments() {
     client.reject_awakeable(reference, "lost").await.unwrap();
     let failure = rejected.attach().await.unwrap_err();
     assert_eq!(failure.failure().map(|it| it.message()), Some("lost"));
+}
+
+#[test]
+fn embedded() {
+    let data = tempfile::tempdir().unwrap();
+    let [address] = free_addresses();
+    let arguments = [&*address, data.path().to_str().unwrap()];
+    let report = "/reports/2026-11";
+    let (mut process, lines) = start("embedded", &arguments);
+    wait_for(&address);
+    let ordered = curl(&address, "POST", report, "{\"pages\": 3}");
+    assert!(ordered.starts_with("HTTP/1.1 202"), "{ordered}");
+    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), "page 1 of 2026-11");
+    // Recorded when the page after it is made.
+    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), "page 2 of 2026-11");
+    process.0.kill().unwrap();
+    process.0.wait().unwrap();
+
+    let (_process, lines) = start("embedded", &arguments);
+    wait_for(&address);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = curl(&address, "GET", report, "");
+        if answer.starts_with("HTTP/1.1 200") {
+            assert!(answer.ends_with("\"2026-11: 3 pages\""), "{answer}");
+            break;
+        }
+        assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+        assert!(Instant::now() < deadline, "{answer}");
+        std::thread::yield_now();
+    }
+    let again: Vec<String> = lines.try_iter().collect();
+    assert!(
+        !again.contains(&"page 1 of 2026-11".to_owned()),
+        "{again:?}"
+    );
+    assert_eq!(again.last().map(String::as_str), Some("page 3 of 2026-11"));
+    let missing = curl(&address, "GET", "/reports/never", "");
+    assert!(missing.starts_with("HTTP/1.1 404"), "{missing}");
 }

@@ -38,9 +38,11 @@
 //! server, and any runtime of its own: handlers run on whatever polls them.
 
 mod attempt;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub mod client;
 mod context;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod endpoint;
 mod error;
 pub mod future;

@@ -1,15 +1,13 @@
-//! Calls through a server's ingress.
+//! Calls from outside of handlers.
 
 use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
-use http::Method;
-use serde::Deserialize;
-
-use super::handle::{Handle, Reference};
-use super::{Client, ClientError, segment};
+use super::door::{Order, Reference};
+use super::handle::Handle;
+use super::{Client, ClientError};
 use crate::payload::Decode;
 use crate::target::{Parameter, Target};
 
@@ -17,9 +15,7 @@ use crate::target::{Parameter, Target};
 #[must_use = "the call is made when it is awaited or sent"]
 pub struct Call<'c, O> {
     client: &'c Client,
-    target: Target,
-    parameter: Parameter,
-    headers: Vec<(String, String)>,
+    order: Order,
     output: PhantomData<fn() -> O>,
 }
 
@@ -30,33 +26,30 @@ pub struct Later<'c, O> {
     delay: Duration,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Accepted {
-    invocation_id: String,
-    status: String,
-}
-
 impl<'c, O: Decode> Call<'c, O> {
     pub(super) fn new(client: &'c Client, target: Target, parameter: Parameter) -> Self {
         Self {
             client,
-            target,
-            parameter,
-            headers: Vec::new(),
+            order: Order {
+                target,
+                parameter,
+                headers: Vec::new(),
+                idempotency_key: None,
+            },
             output: PhantomData,
         }
     }
 
     /// A later call with the same key, of the same handler, gets the outcome of this one. Not for
     /// the run of a workflow: its key does that.
-    pub fn idempotency_key(self, key: impl Into<String>) -> Self {
-        self.header("idempotency-key", key)
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.order.idempotency_key = Some(key.into());
+        self
     }
 
     /// Adds a header that the handler sees.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.order.headers.push((name.into(), value.into()));
         self
     }
 
@@ -70,29 +63,17 @@ impl<'c, O: Decode> Call<'c, O> {
     /// # Errors
     /// When the server cannot be reached or refuses the call.
     pub async fn send(self) -> Result<Handle<O>, ClientError> {
-        self.send_with(String::new()).await
+        self.send_after(None).await
     }
 
-    async fn send_with(self, query: String) -> Result<Handle<O>, ClientError> {
-        let path = format!("{}{query}", path("send", &self.target));
-        let request = self.client.ingress.request(Method::POST, &path);
-        let request = request.parameter(self.parameter)?.headers(&self.headers)?;
-        let answer = request.send().await?.success()?;
-        let accepted: Accepted = match serde_json::from_slice(&answer.body) {
-            Ok(accepted) => accepted,
-            Err(error) => return Err(answer.unreadable(error.to_string())),
-        };
-        let known = accepted.status == "PreviouslyAccepted";
-        let reference = Reference::Id(accepted.invocation_id);
-        Ok(Handle::new(self.client.clone(), reference).known_before(known))
+    async fn send_after(self, delay: Option<Duration>) -> Result<Handle<O>, ClientError> {
+        let accepted = self.client.door.send(self.order, delay).await?;
+        let handle = Handle::new(self.client.clone(), Reference::Id(accepted.id));
+        Ok(handle.known_before(accepted.known_before))
     }
 
     async fn call(self) -> Result<O, ClientError> {
-        let path = path("call", &self.target);
-        let request = self.client.ingress.request(Method::POST, &path);
-        let request = request.parameter(self.parameter)?.headers(&self.headers)?;
-        let answer = request.send().await?.success()?;
-        Ok(O::decode(&answer.body)?)
+        Ok(O::decode(&self.client.door.call(self.order).await?)?)
     }
 }
 
@@ -126,37 +107,6 @@ impl<O: Decode> Later<'_, O> {
     /// # Errors
     /// When the server cannot be reached or refuses the call.
     pub async fn send(self) -> Result<Handle<O>, ClientError> {
-        let query = format!("?delay={}ms", self.delay.as_millis());
-        self.call.send_with(query).await
-    }
-}
-
-fn path(verb: &str, target: &Target) -> String {
-    let Target {
-        service,
-        key,
-        handler,
-    } = target;
-    match key {
-        None => format!("/restate/{verb}/{service}/{handler}"),
-        Some(key) => format!("/restate/{verb}/{service}/{}/{handler}", segment(key)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_one_segment_whatever_is_in_them() {
-        let target = Target::keyed("Obj", "a/b c€?", "add");
-        assert_eq!(
-            path("call", &target),
-            "/restate/call/Obj/a%2Fb%20c%E2%82%AC%3F/add"
-        );
-        let target = Target::keyed("Obj", "", "add");
-        assert_eq!(path("send", &target), "/restate/send/Obj//add");
-        let target = Target::service("Svc", "greet");
-        assert_eq!(path("call", &target), "/restate/call/Svc/greet");
+        self.call.send_after(Some(self.delay)).await
     }
 }

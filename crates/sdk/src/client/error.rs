@@ -57,7 +57,7 @@ pub enum ClientError {
     #[error(transparent)]
     Payload(#[from] PayloadError),
     /// Cancelling goes through the admin API, and the client has no address of it.
-    #[error("the client has no address of the admin API; give one with Client::admin")]
+    #[error("the client has no address of the admin API; give one with Client::with_admin")]
     NoAdmin,
 }
 

@@ -26,51 +26,64 @@
 //! Deliberately absent: retries, and TLS (put a proxy in front).
 
 mod call;
+mod door;
 mod error;
 mod handle;
+#[cfg(feature = "client")]
 mod http;
+#[cfg(feature = "client")]
+mod remote;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use ::http::Method;
-
 pub use call::{Call, Later};
+#[cfg(feature = "embedded")]
+pub(crate) use door::{Accepted, Asked, Door, Order, Reference};
+#[cfg(not(feature = "embedded"))]
+use door::{Door, Reference};
 pub use error::{AddressError, ClientError};
 pub use handle::{Handle, Status};
 
 use crate::payload::{Decode, Encode};
 use crate::target::{Caller, Parameter, Target};
-use handle::Reference;
-use http::Http;
 
 /// A connection to a server. Cheap to clone; connections are opened when they are needed, and kept.
 #[derive(Clone)]
 pub struct Client {
-    ingress: Arc<Http>,
-    admin: Option<Arc<Http>>,
+    door: Arc<dyn Door>,
 }
 
+#[cfg(feature = "client")]
 impl Client {
     /// A client of the server whose ingress is at this address, `http://host:port`.
     ///
     /// # Errors
     /// When the text is no such address. Whether somebody listens there the first call tells.
     pub fn new(ingress: &str) -> Result<Self, AddressError> {
+        let remote = remote::Remote::new(ingress, None)?;
         Ok(Self {
-            ingress: Arc::new(Http::new(ingress)?),
-            admin: None,
+            door: Arc::new(remote),
         })
     }
 
-    /// Also uses the server's admin API, which cancelling needs.
+    /// A client that also knows the address of the server's admin API, which cancelling needs.
     ///
     /// # Errors
-    /// When the text is no such address.
-    pub fn admin(mut self, address: &str) -> Result<Self, AddressError> {
-        self.admin = Some(Arc::new(Http::new(address)?));
-        Ok(self)
+    /// When a text is no such address.
+    pub fn with_admin(ingress: &str, admin: &str) -> Result<Self, AddressError> {
+        let remote = remote::Remote::new(ingress, Some(admin))?;
+        Ok(Self {
+            door: Arc::new(remote),
+        })
+    }
+}
+
+impl Client {
+    /// A client of what is behind a door.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn of(door: Arc<dyn Door>) -> Self {
+        Self { door }
     }
 
     /// Calls a handler that there is no generated client for.
@@ -118,10 +131,7 @@ impl Client {
         id: &str,
         value: &T,
     ) -> Result<(), ClientError> {
-        let path = format!("/restate/awakeables/{}/resolve", segment(id));
-        let request = self.ingress.request(Method::POST, &path);
-        let answer = request.parameter(Parameter::of(value))?.send().await?;
-        answer.success().map(drop)
+        self.door.complete(id, Ok(Parameter::of(value))).await
     }
 
     /// Makes an awakeable fail with this text.
@@ -129,19 +139,13 @@ impl Client {
     /// # Errors
     /// When the server cannot be reached or refuses the id.
     pub async fn reject_awakeable(&self, id: &str, reason: &str) -> Result<(), ClientError> {
-        let path = format!("/restate/awakeables/{}/reject", segment(id));
-        let request = self.ingress.request(Method::POST, &path);
-        let answer = request.text(reason).send().await?;
-        answer.success().map(drop)
+        self.door.complete(id, Err(reason)).await
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("ingress", &self.ingress.base())
-            .field("admin", &self.admin.as_ref().map(|admin| admin.base()))
-            .finish()
+        f.debug_tuple("Client").field(&self.door.place()).finish()
     }
 }
 
@@ -151,16 +155,4 @@ impl<'c> Caller for &'c Client {
     fn call<O: Decode>(self, target: Target, parameter: Parameter) -> Call<'c, O> {
         Call::new(self, target, parameter)
     }
-}
-
-/// A text as one segment of a path.
-fn segment(text: &str) -> Cow<'_, str> {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'~');
-    utf8_percent_encode(text, ENCODED).into()
 }

@@ -125,6 +125,35 @@ impl Endpoint {
         self.invoke(service, handler, header(CONTENT_TYPE), body)
     }
 
+    /// The manifest in its newest version, with its media type.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn manifest(&self) -> Result<(String, Vec<u8>), ManifestError> {
+        let services = self.inner.services.values();
+        manifest(
+            latchwork_protocol::service::manifest::ACCEPT,
+            ProtocolMode::BidiStream,
+            services.map(|bound| &bound.description),
+        )
+    }
+
+    /// Whether requests and responses do not overlap.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn is_request_response(&self) -> bool {
+        self.inner.request_response
+    }
+
+    /// The lowest and the highest protocol version that are spoken.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn protocol_range() -> (u32, u32) {
+        (Version::OLDEST.number(), Version::NEWEST.number())
+    }
+
+    /// What it calls itself.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn sdk() -> &'static str {
+        SERVER
+    }
+
     fn discover(&self, accept: &str, version: HttpVersion) -> Response<ResponseBody> {
         // Over HTTP/1.1 not every client can read and write at once.
         let mode = if self.inner.request_response || version < HttpVersion::HTTP_2 {
