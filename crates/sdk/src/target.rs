@@ -52,8 +52,8 @@ impl fmt::Display for Target {
 pub struct Parameter {
     pub(crate) bytes: Result<Bytes, PayloadError>,
     #[cfg_attr(
-        not(feature = "client"),
-        expect(dead_code, reason = "only HTTP needs it")
+        not(any(feature = "client", feature = "embedded")),
+        expect(dead_code, reason = "only calls from outside need it")
     )]
     pub(crate) content_type: Option<&'static str>,
 }
