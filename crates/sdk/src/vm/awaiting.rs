@@ -13,6 +13,9 @@ use latchwork_protocol::service::version::Version;
 
 use super::{CANCEL, Leaf, Phase, Vm};
 
+/// Up to how many leaves each change of a wait is told.
+const ANNOUNCED_LEAVES_MAX: usize = 64;
+
 /// What a handler waits for: a tree of leaves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Awaited {
@@ -64,6 +67,12 @@ impl Awaited {
     /// Whether nothing is waited for.
     pub fn is_empty(&self) -> bool {
         self.leaves.is_empty() && self.nested.iter().all(Self::is_empty)
+    }
+
+    fn leaf_count(&self) -> usize {
+        let mut count = 0;
+        self.each_leaf(&mut |_| count += 1);
+        count
     }
 
     fn each_leaf(&self, visit: &mut impl FnMut(&Leaf)) {
@@ -202,7 +211,7 @@ impl Vm {
         if self.input_ended {
             self.suspend(awaited);
         } else if self.version >= Version::V7
-            && self.announced.as_ref() != Some(&awaited)
+            && self.is_worth_announcing(&awaited)
             && !self.awaits_only_acks(&awaited)
         {
             let message = wire::AwaitingOn {
@@ -224,6 +233,17 @@ impl Vm {
             frame::put(&mut self.out, ty::SUSPENSION, 0, &awaited.into_suspension());
         }
         self.phase = Phase::Closed;
+    }
+
+    /// Whether what is awaited is news. A wide wait that shrinks leaf by leaf is told again when it
+    /// is half as wide, or the messages would grow with the square of its width.
+    fn is_worth_announcing(&self, awaited: &Awaited) -> bool {
+        let Some(announced) = &self.announced else {
+            return true;
+        };
+        let (before, now) = (announced.leaf_count(), awaited.leaf_count());
+        let shrinks = now < before && now > before / 2;
+        announced != awaited && !(shrinks && now > ANNOUNCED_LEAVES_MAX)
     }
 
     /// Whether all that is awaited is on its way back, so that telling is not worth a message.

@@ -150,6 +150,12 @@ impl Waits {
     }
 
     #[handler]
+    async fn wide(&self, ctx: &Context) -> Result<usize> {
+        let waits = (0..2000).map(|n| ctx.sleep(seconds(n)));
+        Ok(try_join_all(waits).await?.len())
+    }
+
+    #[handler]
     async fn cancelled_together(&self, ctx: &Context) -> Result<bool> {
         let (a, b) = join!(ctx.sleep(seconds(1000)), ctx.signal::<u8>("s"));
         let kept = ctx.sleep(seconds(5));
@@ -234,6 +240,21 @@ fn a_suspended_join_is_woken_when_all_is_there() {
             assert_eq!(all.combinator_type(), Combinator::AllSucceededOrFirstFailed);
             assert_eq!(all.waiting_signals, [17, 18]);
         }
+    });
+}
+
+#[test]
+fn what_is_told_of_a_wide_wait_grows_with_its_width_only() {
+    everywhere(|world| {
+        if !world.is_streaming() {
+            return;
+        }
+        let mut world = world.bind(Waits);
+        let ended = world.invoke("Waits/wide", "");
+        assert_eq!(ended, Ended::Output("2000".to_owned()));
+        // A message each would be some four million bytes.
+        let told = world.told_bytes;
+        assert!(told < 40_000, "{}: {told}", world.name());
     });
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct World {
     /// The await sets of suspensions.
     pub(crate) suspensions: Vec<Frame>,
     retries: u32,
+    /// Bytes of hints about what is awaited.
+    pub(crate) told_bytes: usize,
     /// After how many errors of attempts no other is tried.
     pub(crate) errors_max: usize,
     /// Timers never fire while there are signals.
@@ -91,6 +93,7 @@ impl World {
             errors: Vec::new(),
             suspensions: Vec::new(),
             retries: 0,
+            told_bytes: 0,
             errors_max: 9,
             hold_timers: false,
         }
@@ -109,6 +112,10 @@ impl World {
             "request/response"
         };
         format!("version {}, {mode}", self.version)
+    }
+
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.streaming
     }
 
     pub(crate) fn version(&self) -> Version {
@@ -237,7 +244,7 @@ impl World {
 
     fn handle(&mut self, frame: &Frame, feed: &Feed) -> Option<AttemptEnd> {
         match frame.ty {
-            ty::AWAITING_ON => {}
+            ty::AWAITING_ON => self.told_bytes += frame.body.len(),
             ty::END => {
                 let outputs = self.journaled(ty::OUTPUT);
                 let output: wire::Output = read(outputs.last().expect("an output"));
