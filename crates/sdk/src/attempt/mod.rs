@@ -18,6 +18,7 @@
 //! drops the handler.
 
 mod shared;
+mod waits;
 mod waker;
 
 use std::any::Any;
@@ -31,7 +32,7 @@ use futures_core::Stream;
 use latchwork_protocol::service::version::Version;
 
 pub use shared::is_replaying;
-pub(crate) use shared::{Clock, Polled, RunUnderWay, Shared, current};
+pub(crate) use shared::{Clock, Place, Polled, RunUnderWay, Shared};
 pub(crate) use waker::run_waker;
 
 use crate::error::Error;

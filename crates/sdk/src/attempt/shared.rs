@@ -1,7 +1,6 @@
 //! What the driver of an attempt and the handler's futures share: the machine, and who waits in it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -9,9 +8,10 @@ use std::time::SystemTime;
 
 use latchwork_protocol::service::message::{Combinator, NotificationResult};
 
+use super::waits::Waits;
 use super::waker::Root;
 use crate::context::Random;
-use crate::vm::{AttemptError, Awaited, Leaf, Step, Vm, code};
+use crate::vm::{AttemptError, Leaf, Step, Vm, code};
 
 /// Where the time comes from that sleeps and delays count from.
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -40,37 +40,11 @@ pub(crate) struct Info {
 pub(crate) struct Inner {
     pub(crate) vm: Vm,
     pub(crate) random: Random,
-    slots: BTreeMap<u64, Slot>,
-    waiters: HashMap<Leaf, BTreeSet<u64>>,
-    next_slot: u64,
-    /// Polls of the handler so far.
-    round: u64,
-    /// What this poll has come to wait for; inner nodes are combinators being polled.
-    stack: Vec<Awaited>,
-    /// Who waited when a cancellation came, until the next poll is over.
-    cancelled: BTreeSet<u64>,
+    waits: Waits,
     /// Runs whose code is under way.
     executing: usize,
     /// Whether the code of a run is being polled.
     inside_run: bool,
-}
-
-/// A future that waits.
-struct Slot {
-    leaf: Leaf,
-    waker: Waker,
-    round: u64,
-    run: RunState,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RunState {
-    /// Not a run.
-    None,
-    /// Its code may not be executed yet: the journal may know the outcome.
-    Held,
-    /// Its code may be executed.
-    Permitted,
 }
 
 /// What polling a leaf gave.
@@ -151,12 +125,7 @@ impl Shared {
             inner: Mutex::new(Inner {
                 random: Random::new(vm.random_seed()),
                 vm,
-                slots: BTreeMap::new(),
-                waiters: HashMap::new(),
-                next_slot: 0,
-                round: 0,
-                stack: Vec::new(),
-                cancelled: BTreeSet::new(),
+                waits: Waits::default(),
                 executing: 0,
                 inside_run: false,
             }),
@@ -198,21 +167,7 @@ impl Shared {
 
     /// A future that waited is gone.
     pub(crate) fn forget(&self, slot: u64) {
-        self.lock().remove_slot(slot);
-    }
-
-    /// Polls children of a combinator: what they wait for becomes a node of its own.
-    pub(crate) fn node<R>(&self, combinator: Combinator, poll: impl FnOnce() -> R) -> R {
-        self.lock().stack.push(Awaited::new(combinator));
-        let result = poll();
-        let mut inner = self.lock();
-        if let Some(node) = inner.stack.pop()
-            && let Some(parent) = inner.stack.last_mut()
-            && !node.is_empty()
-        {
-            parent.add(node);
-        }
-        result
+        self.lock().waits.remove(slot);
     }
 
     /// Polls the code of a run.
@@ -231,22 +186,15 @@ impl Shared {
     /// Passes on the next notification to a blocked handler. `true`: poll it again.
     pub(super) fn advance(&self) -> bool {
         let mut inner = self.lock();
-        let Inner { vm, waiters, .. } = &mut *inner;
-        let step = vm.advance(|leaf| waiters.contains_key(leaf));
-        self.replaying
-            .store(inner.vm.is_replaying(), Ordering::Relaxed);
-        let wakers: Vec<Waker> = match step {
-            Step::Ready(leaf) => inner.wakers_of(&leaf),
-            Step::Cancelled => {
-                inner.cancelled = inner.slots.keys().copied().collect();
-                inner
-                    .slots
-                    .values()
-                    .map(|slot| slot.waker.clone())
-                    .collect()
-            }
-            Step::Blocked => inner.permit_runs(),
+        let Inner { vm, waits, .. } = &mut *inner;
+        let step = vm.advance(|leaf| waits.has(leaf));
+        let wakers = match step {
+            Step::Ready(leaf) => waits.wakers_of(&leaf),
+            Step::Cancelled => waits.cancel(),
+            Step::Blocked if vm.is_closed() || vm.is_replaying() => Vec::new(),
+            Step::Blocked => waits.permit_runs(),
         };
+        self.replaying.store(vm.is_replaying(), Ordering::Relaxed);
         drop(inner);
         self.root
             .expecting(|| wakers.iter().for_each(Waker::wake_by_ref));
@@ -256,22 +204,55 @@ impl Shared {
     /// Tells the server what the handler waits for, or suspends.
     pub(super) fn block(&self) {
         let mut inner = self.lock();
-        let awaited = inner.awaited();
-        let executing = inner.executing > 0;
-        inner.vm.block(&awaited, executing);
+        let Inner {
+            vm,
+            waits,
+            executing,
+            ..
+        } = &mut *inner;
+        vm.block(waits.width(), *executing > 0, || waits.shape());
     }
 
+    /// The handler is about to be polled.
     pub(super) fn begin_round(&self) {
-        let mut inner = self.lock();
-        inner.round += 1;
-        inner.stack = vec![Awaited::new(Combinator::Unknown)];
+        self.lock().waits.begin_poll();
     }
 
+    /// The handler was polled.
     pub(super) fn end_round(&self) {
-        let mut inner = self.lock();
-        // A panic may have left inner nodes.
-        inner.stack.truncate(1);
-        inner.cancelled.clear();
+        self.lock().waits.end_poll();
+    }
+}
+
+/// A combinator's place in what the handler waits for; gone when it is dropped.
+#[derive(Default)]
+pub(crate) struct Place(Option<(Arc<Shared>, u64)>);
+
+impl Place {
+    /// Polls the children of a combinator.
+    pub(crate) fn poll<R>(&mut self, combinator: Combinator, poll: impl FnOnce() -> R) -> R {
+        if self.0.is_none() {
+            self.0 = current().map(|shared| {
+                let id = shared.lock().waits.next_id();
+                (shared, id)
+            });
+        }
+        // Outside of handlers there is nothing to tell.
+        let Some((shared, id)) = &self.0 else {
+            return poll();
+        };
+        shared.lock().waits.enter(*id, combinator);
+        let result = poll();
+        shared.lock().waits.leave();
+        result
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((shared, id)) = &self.0 {
+            shared.lock().waits.remove_combinator(*id);
+        }
     }
 }
 
@@ -283,96 +264,23 @@ impl Inner {
         waker: &Waker,
         is_run: bool,
     ) -> Polled {
+        let waits = &mut self.waits;
         if let Some(waiting) = *slot
-            && self.cancelled.remove(&waiting)
+            && waits.take_cancelled(waiting)
         {
             *slot = None;
-            self.remove_slot(waiting);
+            waits.remove(waiting);
             return Polled::Cancelled;
         }
         if let Some(result) = self.vm.take(leaf) {
             if let Some(waiting) = slot.take() {
-                self.remove_slot(waiting);
+                waits.remove(waiting);
             }
             return Polled::Ready(result);
         }
-        let id = *slot.get_or_insert_with(|| {
-            self.next_slot += 1;
-            self.next_slot
-        });
-        let round = self.round;
-        let held = if is_run {
-            RunState::Held
-        } else {
-            RunState::None
-        };
-        let entry = self.slots.entry(id).or_insert_with(|| Slot {
-            leaf: leaf.clone(),
-            waker: waker.clone(),
-            round,
-            run: held,
-        });
-        entry.waker.clone_from(waker);
-        entry.round = round;
-        let permitted = entry.run == RunState::Permitted;
-        self.waiters.entry(leaf.clone()).or_default().insert(id);
-        if let Some(node) = self.stack.last_mut() {
-            node.leaves.push(leaf.clone());
-        }
+        let id = *slot.get_or_insert_with(|| waits.next_id());
+        let permitted = waits.wait(id, leaf, waker, is_run);
         Polled::Pending { permitted }
-    }
-
-    fn remove_slot(&mut self, id: u64) {
-        self.cancelled.remove(&id);
-        let Some(slot) = self.slots.remove(&id) else {
-            return;
-        };
-        if let Some(waiters) = self.waiters.get_mut(&slot.leaf) {
-            waiters.remove(&id);
-            if waiters.is_empty() {
-                self.waiters.remove(&slot.leaf);
-            }
-        }
-    }
-
-    fn wakers_of(&self, leaf: &Leaf) -> Vec<Waker> {
-        let waiters = self.waiters.get(leaf).into_iter().flatten();
-        waiters
-            .filter_map(|id| self.slots.get(id))
-            .map(|slot| slot.waker.clone())
-            .collect()
-    }
-
-    /// Nothing is known of the outcomes of these runs: their code has to be executed.
-    fn permit_runs(&mut self) -> Vec<Waker> {
-        if self.vm.is_closed() || self.vm.is_replaying() {
-            return Vec::new();
-        }
-        let held = self.slots.values_mut();
-        held.filter(|slot| slot.run == RunState::Held)
-            .map(|slot| {
-                slot.run = RunState::Permitted;
-                slot.waker.clone()
-            })
-            .collect()
-    }
-
-    /// What the last poll has come to wait for, and what earlier ones had that it did not visit: a
-    /// combinator may poll only those that were woken.
-    fn awaited(&self) -> Awaited {
-        let mut awaited = Awaited::new(Combinator::Unknown);
-        if let Some(polled) = self.stack.first() {
-            awaited.clone_from(polled);
-        }
-        let unvisited = self.slots.values().filter(|slot| slot.round != self.round);
-        awaited
-            .leaves
-            .extend(unvisited.map(|slot| slot.leaf.clone()));
-        // A node alone is all there is.
-        if awaited.leaves.is_empty() && awaited.nested.len() == 1 {
-            return awaited.nested.remove(0);
-        }
-        awaited
     }
 
     fn refuse_inside_run(&mut self) {

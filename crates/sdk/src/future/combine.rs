@@ -8,55 +8,170 @@
 //! [`try_join!`](crate::try_join) and [`select!`](crate::select).
 
 use std::pin::Pin;
-use std::task::{Context as Task, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context as Task, Poll, Wake, Waker};
 
 use latchwork_protocol::service::message::Combinator;
 
-use crate::attempt::current;
+use crate::attempt::Place;
 
-/// Polls the children of a combinator as one node of what the handler waits for.
-fn node<R>(combinator: Combinator, poll: impl FnOnce() -> R) -> R {
-    match current() {
-        Some(attempt) => attempt.node(combinator, poll),
-        None => poll(),
+/// What the children of a combinator share: whom to wake, and their place in the wait.
+#[derive(Default)]
+struct Hub {
+    outer: Arc<Outer>,
+    place: Place,
+}
+
+/// Whoever polls the combinator.
+#[derive(Default)]
+struct Outer(Mutex<Option<Waker>>);
+
+impl Hub {
+    /// Polls the children, in order.
+    fn poll<R>(
+        &mut self,
+        combinator: Combinator,
+        task: &mut Task<'_>,
+        poll: impl FnOnce() -> R,
+    ) -> R {
+        let mut outer = self.outer.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *outer {
+            Some(waker) => waker.clone_from(task.waker()),
+            None => *outer = Some(task.waker().clone()),
+        }
+        drop(outer);
+        self.place.poll(combinator, poll)
     }
 }
 
-/// A child of a combinator.
-enum Child<F: Future> {
+/// A child of a combinator. It is polled when something woke it: of a thousand that wait, one.
+struct Child<F: Future> {
+    state: State<F>,
+    call: Arc<Call>,
+    /// What it waits for is a node of its own: it may be a foreign combinator of which any child
+    /// matters.
+    place: Place,
+}
+
+enum State<F: Future> {
     Waiting(Pin<Box<F>>),
     Done(F::Output),
     Taken,
+}
+
+/// Wakes one child.
+struct Call {
+    woken: AtomicBool,
+    outer: Arc<Outer>,
+}
+
+impl Wake for Call {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        let outer = self.outer.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outer) = &*outer {
+            outer.wake_by_ref();
+        }
+    }
 }
 
 /// Nothing in it is pinned in place: the future is boxed.
 impl<F: Future> Unpin for Child<F> {}
 
 impl<F: Future> Child<F> {
-    fn new(future: F) -> Self {
-        Self::Waiting(Box::pin(future))
+    fn new(future: F, hub: &Hub) -> Self {
+        Self {
+            state: State::Waiting(Box::pin(future)),
+            call: Arc::new(Call {
+                woken: AtomicBool::new(true),
+                outer: Arc::clone(&hub.outer),
+            }),
+            place: Place::default(),
+        }
     }
 
-    /// Whether the child is done. What it waits for is a node of its own: it may be a foreign
-    /// combinator of which any child matters.
-    fn poll(&mut self, task: &mut Task<'_>) -> bool {
-        if let Self::Waiting(future) = self {
-            match node(Combinator::Unknown, || future.as_mut().poll(task)) {
-                Poll::Pending => return false,
-                Poll::Ready(output) => *self = Self::Done(output),
+    /// Whether the child is done.
+    fn poll(&mut self) -> bool {
+        let State::Waiting(future) = &mut self.state else {
+            return true;
+        };
+        if !self.call.woken.swap(false, Ordering::AcqRel) {
+            return false;
+        }
+        let waker = Waker::from(Arc::clone(&self.call));
+        let mut task = Task::from_waker(&waker);
+        let poll = || future.as_mut().poll(&mut task);
+        match self.place.poll(Combinator::Unknown, poll) {
+            Poll::Pending => false,
+            Poll::Ready(output) => {
+                self.state = State::Done(output);
+                true
             }
         }
-        true
     }
 
     fn take(&mut self) -> Option<F::Output> {
-        match std::mem::replace(self, Self::Taken) {
-            Self::Done(output) => Some(output),
+        match std::mem::replace(&mut self.state, State::Taken) {
+            State::Done(output) => Some(output),
             waiting => {
-                *self = waiting;
+                self.state = waiting;
                 None
             }
         }
+    }
+}
+
+impl<F: Future<Output = Result<T, E>>, T, E> Child<F> {
+    fn has_failed(&self) -> bool {
+        matches!(self.state, State::Done(Err(_)))
+    }
+
+    fn has_succeeded(&self) -> bool {
+        matches!(self.state, State::Done(Ok(_)))
+    }
+}
+
+/// The children of a list.
+struct Children<F: Future> {
+    hub: Hub,
+    list: Vec<Child<F>>,
+}
+
+impl<F: Future> Children<F> {
+    fn new(futures: impl IntoIterator<Item = F>) -> Self {
+        let hub = Hub::default();
+        let futures = futures.into_iter();
+        let list = futures.map(|future| Child::new(future, &hub)).collect();
+        Self { hub, list }
+    }
+
+    /// Polls until `enough` of a child; whether all that were polled are done.
+    fn poll(
+        &mut self,
+        combinator: Combinator,
+        task: &mut Task<'_>,
+        enough: impl Fn(&Child<F>) -> bool,
+    ) -> bool {
+        let Self { hub, list } = self;
+        hub.poll(combinator, task, || {
+            let mut done = true;
+            for child in list {
+                done &= child.poll();
+                if enough(child) {
+                    break;
+                }
+            }
+            done
+        })
+    }
+
+    fn take_all(&mut self) -> impl Iterator<Item = F::Output> {
+        self.list.iter_mut().filter_map(Child::take)
     }
 }
 
@@ -65,33 +180,22 @@ pub fn join_all<I>(futures: I) -> JoinAll<I::Item>
 where
     I: IntoIterator<Item: Future>,
 {
-    JoinAll {
-        children: futures.into_iter().map(Child::new).collect(),
-    }
+    JoinAll(Children::new(futures))
 }
 
 /// See [`join_all`].
 #[must_use = "futures do nothing unless awaited"]
-pub struct JoinAll<F: Future> {
-    children: Vec<Child<F>>,
-}
+pub struct JoinAll<F: Future>(Children<F>);
 
 impl<F: Future> Future for JoinAll<F> {
     type Output = Vec<F::Output>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let children = &mut self.get_mut().children;
-        let done = node(Combinator::AllCompleted, || {
-            let mut done = true;
-            for child in children.iter_mut() {
-                done &= child.poll(task);
-            }
-            done
-        });
-        if !done {
+        let children = &mut self.get_mut().0;
+        if !children.poll(Combinator::AllCompleted, task, |_| false) {
             return Poll::Pending;
         }
-        Poll::Ready(children.iter_mut().filter_map(Child::take).collect())
+        Poll::Ready(children.take_all().collect())
     }
 }
 
@@ -100,16 +204,12 @@ pub fn try_join_all<I, T, E>(futures: I) -> TryJoinAll<I::Item>
 where
     I: IntoIterator<Item: Future<Output = Result<T, E>>>,
 {
-    TryJoinAll {
-        children: futures.into_iter().map(Child::new).collect(),
-    }
+    TryJoinAll(Children::new(futures))
 }
 
 /// See [`try_join_all`].
 #[must_use = "futures do nothing unless awaited"]
-pub struct TryJoinAll<F: Future> {
-    children: Vec<Child<F>>,
-}
+pub struct TryJoinAll<F: Future>(Children<F>);
 
 impl<F, T, E> Future for TryJoinAll<F>
 where
@@ -118,27 +218,17 @@ where
     type Output = Result<Vec<T>, E>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let children = &mut self.get_mut().children;
-        let done = node(Combinator::AllSucceededOrFirstFailed, || {
-            let mut done = true;
-            for child in children.iter_mut() {
-                done &= child.poll(task);
-                if let Child::Done(Err(_)) = child {
-                    break;
-                }
-            }
-            done
-        });
-        let failed = children
-            .iter_mut()
-            .find(|child| matches!(child, Child::Done(Err(_))));
+        let children = &mut self.get_mut().0;
+        let combinator = Combinator::AllSucceededOrFirstFailed;
+        let done = children.poll(combinator, task, Child::has_failed);
+        let failed = children.list.iter_mut().find(|child| child.has_failed());
         if let Some(Err(error)) = failed.and_then(Child::take) {
             return Poll::Ready(Err(error));
         }
         if !done {
             return Poll::Pending;
         }
-        Poll::Ready(children.iter_mut().filter_map(Child::take).collect())
+        children.take_all().collect::<Result<_, E>>().into()
     }
 }
 
@@ -148,33 +238,23 @@ pub fn race<I>(futures: I) -> Race<I::Item>
 where
     I: IntoIterator<Item: Future>,
 {
-    Race {
-        children: futures.into_iter().map(Child::new).collect(),
-    }
+    Race(Children::new(futures))
 }
 
 /// See [`race`].
 #[must_use = "futures do nothing unless awaited"]
-pub struct Race<F: Future> {
-    children: Vec<Child<F>>,
-}
+pub struct Race<F: Future>(Children<F>);
 
 impl<F: Future> Future for Race<F> {
     type Output = (usize, F::Output);
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let children = &mut self.get_mut().children;
-        let first = node(Combinator::FirstCompleted, || {
-            children.iter_mut().position(|child| child.poll(task))
-        });
-        let output = first.and_then(|place| Some((place, children[place].take()?)));
-        match output {
-            None => Poll::Pending,
-            Some(output) => {
-                children.clear();
-                Poll::Ready(output)
-            }
-        }
+        let children = &mut self.get_mut().0;
+        let is_done = |child: &Child<F>| matches!(child.state, State::Done(_));
+        children.poll(Combinator::FirstCompleted, task, is_done);
+        let mut children = children.list.iter_mut().enumerate();
+        let first = children.find_map(|(place, child)| Some((place, child.take()?)));
+        first.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -183,16 +263,12 @@ pub fn race_ok<I, T, E>(futures: I) -> RaceOk<I::Item>
 where
     I: IntoIterator<Item: Future<Output = Result<T, E>>>,
 {
-    RaceOk {
-        children: futures.into_iter().map(Child::new).collect(),
-    }
+    RaceOk(Children::new(futures))
 }
 
 /// See [`race_ok`].
 #[must_use = "futures do nothing unless awaited"]
-pub struct RaceOk<F: Future> {
-    children: Vec<Child<F>>,
-}
+pub struct RaceOk<F: Future>(Children<F>);
 
 impl<F, T, E> Future for RaceOk<F>
 where
@@ -201,40 +277,30 @@ where
     type Output = Result<T, Vec<E>>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let children = &mut self.get_mut().children;
-        let done = node(Combinator::FirstSucceededOrAllFailed, || {
-            let mut done = true;
-            for child in children.iter_mut() {
-                done &= child.poll(task);
-                if let Child::Done(Ok(_)) = child {
-                    break;
-                }
-            }
-            done
-        });
-        let succeeded = children
-            .iter_mut()
-            .find(|child| matches!(child, Child::Done(Ok(_))));
+        let children = &mut self.get_mut().0;
+        let combinator = Combinator::FirstSucceededOrAllFailed;
+        let done = children.poll(combinator, task, Child::has_succeeded);
+        let succeeded = children.list.iter_mut().find(|child| child.has_succeeded());
         if let Some(Ok(value)) = succeeded.and_then(Child::take) {
-            children.clear();
             return Poll::Ready(Ok(value));
         }
         if !done {
             return Poll::Pending;
         }
-        let outputs = children.iter_mut().filter_map(Child::take);
-        Poll::Ready(Err(outputs.filter_map(Result::err).collect()))
+        Poll::Ready(Err(children.take_all().filter_map(Result::err).collect()))
     }
 }
 
 /// Waits for both: what [`join!`](crate::join) is made of.
 #[must_use = "futures do nothing unless awaited"]
-pub struct Both<A: Future, B: Future>(Child<A>, Child<B>);
+pub struct Both<A: Future, B: Future>(Hub, Child<A>, Child<B>);
 
 impl<A: Future, B: Future> Both<A, B> {
     /// Waits for `a` and `b`.
     pub fn new(a: A, b: B) -> Self {
-        Self(Child::new(a), Child::new(b))
+        let hub = Hub::default();
+        let (a, b) = (Child::new(a, &hub), Child::new(b, &hub));
+        Self(hub, a, b)
     }
 }
 
@@ -242,8 +308,8 @@ impl<A: Future, B: Future> Future for Both<A, B> {
     type Output = (A::Output, B::Output);
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let Self(a, b) = self.get_mut();
-        if !node(Combinator::AllCompleted, || a.poll(task) & b.poll(task)) {
+        let Self(hub, a, b) = self.get_mut();
+        if !hub.poll(Combinator::AllCompleted, task, || a.poll() & b.poll()) {
             return Poll::Pending;
         }
         match (a.take(), b.take()) {
@@ -255,12 +321,14 @@ impl<A: Future, B: Future> Future for Both<A, B> {
 
 /// Waits for both to succeed, or one to fail: what [`try_join!`](crate::try_join) is made of.
 #[must_use = "futures do nothing unless awaited"]
-pub struct BothOk<A: Future, B: Future>(Child<A>, Child<B>);
+pub struct BothOk<A: Future, B: Future>(Hub, Child<A>, Child<B>);
 
 impl<A: Future, B: Future> BothOk<A, B> {
     /// Waits for `a` and `b`.
     pub fn new(a: A, b: B) -> Self {
-        Self(Child::new(a), Child::new(b))
+        let hub = Hub::default();
+        let (a, b) = (Child::new(a, &hub), Child::new(b, &hub));
+        Self(hub, a, b)
     }
 }
 
@@ -272,20 +340,17 @@ where
     type Output = Result<(T, U), E>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let Self(a, b) = self.get_mut();
-        let done = node(Combinator::AllSucceededOrFirstFailed, || {
-            let a_done = a.poll(task);
-            if matches!(a, Child::Done(Err(_))) {
-                return true;
-            }
-            b.poll(task) & a_done
+        let Self(hub, a, b) = self.get_mut();
+        let done = hub.poll(Combinator::AllSucceededOrFirstFailed, task, || {
+            let a_done = a.poll();
+            a.has_failed() || (b.poll() & a_done)
         });
-        if let Child::Done(Err(_)) = a
+        if a.has_failed()
             && let Some(Err(error)) = a.take()
         {
             return Poll::Ready(Err(error));
         }
-        if let Child::Done(Err(_)) = b
+        if b.has_failed()
             && let Some(Err(error)) = b.take()
         {
             return Poll::Ready(Err(error));
@@ -312,12 +377,14 @@ pub enum Either<A, B> {
 /// Waits for either, the first before the second if both are there: what
 /// [`select!`](crate::select) is made of.
 #[must_use = "futures do nothing unless awaited"]
-pub struct Or<A: Future, B: Future>(Child<A>, Child<B>);
+pub struct Or<A: Future, B: Future>(Hub, Child<A>, Child<B>);
 
 impl<A: Future, B: Future> Or<A, B> {
     /// Waits for `a` or `b`.
     pub fn new(a: A, b: B) -> Self {
-        Self(Child::new(a), Child::new(b))
+        let hub = Hub::default();
+        let (a, b) = (Child::new(a, &hub), Child::new(b, &hub));
+        Self(hub, a, b)
     }
 }
 
@@ -325,10 +392,8 @@ impl<A: Future, B: Future> Future for Or<A, B> {
     type Output = Either<A::Output, B::Output>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let Self(a, b) = self.get_mut();
-        node(Combinator::FirstCompleted, || {
-            let _ = a.poll(task) || b.poll(task);
-        });
+        let Self(hub, a, b) = self.get_mut();
+        hub.poll(Combinator::FirstCompleted, task, || a.poll() || b.poll());
         if let Some(a) = a.take() {
             return Poll::Ready(Either::First(a));
         }

@@ -4,6 +4,8 @@
 //! blocked and nothing it waits for is ready; so what is ready at any await is the same in every
 //! attempt.
 
+use std::fmt;
+
 use latchwork_protocol::service::frame::{self, ty};
 use latchwork_protocol::service::message::{
     self as wire, Combinator, NotificationResult, SignalIdentity, SignalResult, Suspension,
@@ -25,6 +27,21 @@ pub struct Awaited {
     pub leaves: Vec<Leaf>,
     /// Inner nodes.
     pub nested: Vec<Awaited>,
+}
+
+/// Its leaves, for people.
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut leaves = Vec::new();
+        self.each_leaf(&mut |leaf| {
+            leaves.push(match leaf {
+                Leaf::CompletionId(id) => format!("completion {id}"),
+                Leaf::SignalIndex(index) => format!("signal {index}"),
+                Leaf::SignalName(name) => format!("signal {name:?}"),
+            });
+        });
+        f.write_str(&leaves.join(", "))
+    }
 }
 
 /// What came of letting time pass for a blocked handler.
@@ -67,12 +84,6 @@ impl Awaited {
     /// Whether nothing is waited for.
     pub fn is_empty(&self) -> bool {
         self.leaves.is_empty() && self.nested.iter().all(Self::is_empty)
-    }
-
-    fn leaf_count(&self) -> usize {
-        let mut count = 0;
-        self.each_leaf(&mut |_| count += 1);
-        count
     }
 
     fn each_leaf(&self, visit: &mut impl FnMut(&Leaf)) {
@@ -181,45 +192,40 @@ impl Vm {
         Step::Blocked
     }
 
-    /// The handler waits, and nothing it waits for is there. Tells the server, and suspends if
-    /// nothing more can come. While `executing` a run there is still something to come.
-    pub fn block(&mut self, awaited: &Awaited, executing: bool) {
-        if self.is_closed() || (!self.cancelling && (executing || awaited.is_empty())) {
+    /// The handler waits for `width` leaves, and none of them is there. Tells the server, and
+    /// suspends if nothing more can come. While `executing` a run there is still something to
+    /// come. The shape of the wait is asked for only if it is needed.
+    pub fn block(&mut self, width: usize, executing: bool, awaited: impl FnOnce() -> Awaited) {
+        if self.is_closed() || (!self.cancelling && (executing || width == 0)) {
             return;
         }
         if !self.replay.is_done() {
-            let mut waits_for = Vec::new();
-            awaited.each_leaf(&mut |leaf| {
-                waits_for.push(match leaf {
-                    Leaf::CompletionId(id) => format!("completion {id}"),
-                    Leaf::SignalIndex(index) => format!("signal {index}"),
-                    Leaf::SignalName(name) => format!("signal {name:?}"),
-                });
-            });
-            self.fail_blocked_in_replay(&waits_for.join(", "));
+            self.fail_blocked_in_replay(&awaited().to_string());
             return;
         }
-        let awaited = if self.cancelling {
+        if self.cancelling {
             // The handler learns of the cancellation when all calls can be told.
             let mut ids = Awaited::new(Combinator::AllCompleted);
             ids.leaves
                 .extend(self.missing_call_ids().into_iter().map(Leaf::CompletionId));
-            ids
-        } else {
-            awaited.clone().or_cancelled()
-        };
+            if self.input_ended {
+                self.suspend(ids);
+            }
+            return;
+        }
         if self.input_ended {
-            self.suspend(awaited);
-        } else if self.version >= Version::V7
-            && self.is_worth_announcing(&awaited)
-            && !self.awaits_only_acks(&awaited)
-        {
-            let message = wire::AwaitingOn {
-                awaiting_on: Some(awaited.clone().into_future()),
-                executing_side_effects: false,
-            };
-            frame::put(&mut self.out, ty::AWAITING_ON, 0, &message);
-            self.announced = Some(awaited);
+            self.suspend(awaited().or_cancelled());
+        } else if self.version >= Version::V7 && self.may_be_news(width) {
+            let awaited = awaited().or_cancelled();
+            if self.announced.as_ref() != Some(&awaited) && !self.awaits_only_acks(&awaited) {
+                let message = wire::AwaitingOn {
+                    awaiting_on: Some(awaited.clone().into_future()),
+                    executing_side_effects: false,
+                };
+                frame::put(&mut self.out, ty::AWAITING_ON, 0, &message);
+                self.announced_width = width;
+                self.announced = Some(awaited);
+            }
         }
     }
 
@@ -235,15 +241,12 @@ impl Vm {
         self.phase = Phase::Closed;
     }
 
-    /// Whether what is awaited is news. A wide wait that shrinks leaf by leaf is told again when it
-    /// is half as wide, or the messages would grow with the square of its width.
-    fn is_worth_announcing(&self, awaited: &Awaited) -> bool {
-        let Some(announced) = &self.announced else {
-            return true;
-        };
-        let (before, now) = (announced.leaf_count(), awaited.leaf_count());
-        let shrinks = now < before && now > before / 2;
-        announced != awaited && !(shrinks && now > ANNOUNCED_LEAVES_MAX)
+    /// Whether it is worth a look if what is awaited is news. A wide wait that shrinks leaf by leaf
+    /// is told again when it is half as wide: else the messages would grow with the square of its
+    /// width.
+    fn may_be_news(&self, width: usize) -> bool {
+        let before = self.announced_width;
+        width <= ANNOUNCED_LEAVES_MAX || width > before || width <= before / 2
     }
 
     /// Whether all that is awaited is on its way back, so that telling is not worth a message.

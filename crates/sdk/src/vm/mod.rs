@@ -101,6 +101,7 @@ pub struct Vm {
     cancelling: bool,
     state: EagerState,
     announced: Option<Awaited>,
+    announced_width: usize,
     failed: Option<Box<AttemptError>>,
 }
 
@@ -188,6 +189,7 @@ impl Vm {
             cancelling: false,
             state: EagerState::default(),
             announced: None,
+            announced_width: 0,
             failed: None,
         }
     }

@@ -198,7 +198,7 @@ fn wait(vm: &mut Vm, words: &[&str]) -> String {
             Step::Blocked => {
                 let mut awaited = Awaited::new(Combinator::Unknown);
                 awaited.leaves.clone_from(&leaves);
-                vm.block(&awaited, false);
+                vm.block(leaves.len(), false, || awaited);
                 return "blocked".to_owned();
             }
         }

@@ -267,7 +267,7 @@ impl Speaker {
                         combinator_type: Combinator::FirstCompleted as i32,
                     })
                 };
-                vm.block(&awaited, false);
+                vm.block(1, false, || awaited);
             }
             ty::ERROR => self.perform_error(frame),
             other => panic!("{other:#06x} is not done here"),
