@@ -74,6 +74,20 @@ def test_random_and_time_replay(api, probe, tag):
     assert len(lines) == 4 and len(set(lines)) == 1
 
 
+@pytest.mark.needs("mismatch")
+def test_another_path_is_kept_side_by_side(api, admin, tag):
+    inv = api.send_id("LwTools", "fickle", tag)
+    eventually(lambda: admin.status(inv) == "paused")
+    kept = admin.get(f"/invocations/{inv}").json()
+    assert kept["mismatch_expected"] == '1: Run "first"'
+    assert kept["mismatch_found"].startswith('1: Sleep "nap"')
+
+
+def test_an_await_outside_of_the_journal_is_refused(api):
+    r = api.raw("LwTools", "foreign", None)
+    assert r.status_code == 500 and "Put it into ctx.run" in r.json()["message"]
+
+
 def test_sends(api, key):
     assert api.call("LwTools", "sendAttach", key) == [5, 12, 12]
 

@@ -208,6 +208,24 @@ impl Tools {
         Ok(true)
     }
 
+    /// takes another path in its second attempt
+    #[handler]
+    async fn fickle(&self, ctx: &Context, tag: String) -> Result<()> {
+        if note(&tag, "attempt")? % 2 == 1 {
+            ctx.run("first", || async { Ok(()) }).await?;
+            return Err(io::Error::other("again").into());
+        }
+        ctx.sleep_named("nap", Duration::from_millis(1)).await?;
+        Ok(())
+    }
+
+    /// waits for a timer of the process
+    #[handler(retry(max_attempts = 1, then = "kill"))]
+    async fn foreign(&self, _ctx: &Context) -> Result<()> {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Ok(())
+    }
+
     /// sends with all options, attaches to what it sent
     #[handler(name = "sendAttach")]
     async fn send_attach(&self, ctx: &Context, key: String) -> Result<Vec<u64>> {
