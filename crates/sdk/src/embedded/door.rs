@@ -1,0 +1,282 @@
+//! What a client asks, asked of the runtime of this process.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use latchwork_engine::{
+    Answer, Failure as EngineFailure, Header, Identity, Input, InvocationId, Invoke, Operation,
+    Outcome, Reply, Target as EngineTarget, TargetKind,
+};
+use latchwork_protocol::derive;
+use latchwork_protocol::id::{Awakeable, invocation_text, parse_awakeable, parse_invocation};
+use latchwork_runtime::registry::Settings;
+use latchwork_runtime::{AskError, Ending, Handle, OutputState, random_id, random_incarnation};
+
+use crate::client::{Accepted, Asked, ClientError, Door, Order, Reference};
+use crate::error::Failure;
+use crate::target::{Parameter, Target};
+
+/// What a rejected awakeable fails with.
+const REJECTED: u32 = 500;
+
+/// The runtime of this process.
+pub(super) struct Inside {
+    handle: Handle,
+    place: String,
+}
+
+impl Inside {
+    pub(super) fn new(handle: Handle, place: String) -> Self {
+        Self { handle, place }
+    }
+
+    fn refused(&self, request: String, status: u16, message: impl Into<String>) -> ClientError {
+        ClientError::Refused {
+            base: self.place.clone(),
+            request,
+            status,
+            message: message.into(),
+        }
+    }
+
+    fn unanswered(&self, request: String, error: AskError) -> ClientError {
+        ClientError::Unreachable {
+            base: self.place.clone(),
+            request,
+            reason: error.to_string(),
+        }
+    }
+
+    /// What is proposed, and whether it is the run of a workflow.
+    fn invoke(&self, order: Order, delay: Option<Duration>) -> Result<(Invoke, bool), ClientError> {
+        let Order {
+            target,
+            parameter,
+            headers,
+            idempotency_key,
+        } = order;
+        let request = format!("a call of {target}");
+        let registry = self.handle.registry();
+        let Some(settings) = registry.handler(&target.service, &target.handler) else {
+            let message = format!("there is no handler {}/{}", target.service, target.handler);
+            return Err(self.refused(request, 404, message));
+        };
+        if !settings.public {
+            let message = "only other handlers may call it: it is private";
+            return Err(self.refused(request, 400, message));
+        }
+        let is_run = settings.kind == TargetKind::WorkflowRun;
+        if is_run && idempotency_key.is_some() {
+            let message = "the run of a workflow takes no idempotency key: its key is one";
+            return Err(self.refused(request, 400, message));
+        }
+        if (settings.kind == TargetKind::Plain) != target.key.is_none() {
+            let message = "objects and workflows are called with a key, and services without";
+            return Err(self.refused(request, 400, message));
+        }
+        let body = parameter.bytes?;
+        let input = &settings.handler.input;
+        if let Err(reason) = input.accepts(parameter.content_type, body.is_empty()) {
+            return Err(self.refused(request, 400, reason.to_string()));
+        }
+        let id = identify(settings, &target, idempotency_key.as_deref());
+        let (completion_retention_ms, journal_retention_ms) =
+            settings.retention(idempotency_key.is_some());
+        let headers = headers.into_iter();
+        let invoke = Invoke {
+            id,
+            target: EngineTarget {
+                service: target.service,
+                handler: target.handler,
+                key: target.key,
+                kind: settings.kind.into(),
+                scope: None,
+            },
+            input: Input {
+                headers: headers
+                    .map(|(name, value)| Header { name, value })
+                    .collect(),
+                body,
+            },
+            caller: None,
+            idempotency_key,
+            execution_time: delay.map(due),
+            completion_retention_ms,
+            journal_retention_ms,
+            waiter: None,
+            limit_key: None,
+            incarnation: random_incarnation(),
+            trace: None,
+        };
+        Ok((invoke, is_run))
+    }
+
+    async fn accept(&self, request: String, invoke: Invoke) -> Result<Accepted, ClientError> {
+        let answer = self.handle.invoke(invoke).await;
+        match answer.map_err(|error| self.unanswered(request.clone(), error))? {
+            Reply::Accepted { id, existed, .. } => Ok(Accepted {
+                id: invocation_text(&id.to_bytes()),
+                known_before: existed,
+            }),
+            other => Err(self.refused(request, 500, format!("{other:?}"))),
+        }
+    }
+
+    async fn call(&self, order: Order) -> Result<Bytes, ClientError> {
+        let request = format!("a call of {}", order.target);
+        let (invoke, is_run) = self.invoke(order, None)?;
+        if !is_run {
+            let end = self.handle.call(invoke).await;
+            let end = end.map_err(|error| self.unanswered(request, error))?;
+            return output(end.ending);
+        }
+        let id = invoke.id;
+        let accepted = self.accept(request.clone(), invoke).await?;
+        if accepted.known_before {
+            let message = "the workflow was started before, and runs once for each key";
+            return Err(Failure::new(message).code(409).into());
+        }
+        self.attach(request, id).await
+    }
+
+    async fn attach(&self, request: String, id: InvocationId) -> Result<Bytes, ClientError> {
+        let ending = self.handle.attach(id).await;
+        match ending.map_err(|error| self.unanswered(request, error))? {
+            Some(ending) => output(ending),
+            None => Err(Failure::new("not found").code(404).into()),
+        }
+    }
+
+    fn id(&self, reference: &Reference) -> Result<InvocationId, ClientError> {
+        let bytes = match reference {
+            Reference::Id(text) => parse_invocation(text)
+                .map_err(|error| self.refused(text.clone(), 400, error.to_string()))?,
+            Reference::Workflow { workflow, key } => derive::workflow_run(None, workflow, key),
+            Reference::Idempotent { target, key } => derive::idempotent(
+                None,
+                &target.service,
+                target.key.as_deref(),
+                &target.handler,
+                key,
+            ),
+        };
+        Ok(InvocationId::from_bytes(bytes))
+    }
+}
+
+impl Door for Inside {
+    fn call(&self, order: Order) -> Asked<'_, Bytes> {
+        Box::pin(self.call(order))
+    }
+
+    fn send(&self, order: Order, delay: Option<Duration>) -> Asked<'_, Accepted> {
+        Box::pin(async move {
+            let request = format!("a call of {}", order.target);
+            let (invoke, _) = self.invoke(order, delay)?;
+            self.accept(request, invoke).await
+        })
+    }
+
+    fn attach<'d>(&'d self, reference: &'d Reference) -> Asked<'d, Bytes> {
+        Box::pin(async move {
+            let id = self.id(reference)?;
+            self.attach(reference.to_string(), id).await
+        })
+    }
+
+    fn output<'d>(&'d self, reference: &'d Reference) -> Asked<'d, Option<Bytes>> {
+        Box::pin(async move {
+            let state = self.handle.output(self.id(reference)?).await;
+            match state.map_err(|error| self.unanswered(reference.to_string(), error))? {
+                OutputState::Unknown => {
+                    let message = "there is no such invocation, or it is forgotten";
+                    Err(self.refused(reference.to_string(), 404, message))
+                }
+                OutputState::Pending(_) => Ok(None),
+                OutputState::Ready(ending) => output(ending).map(Some),
+            }
+        })
+    }
+
+    fn cancel<'d>(&'d self, reference: &'d Reference) -> Asked<'d, ()> {
+        Box::pin(async move {
+            let id = self.id(reference)?;
+            let reply = self.handle.operate(id, Operation::Cancel, None).await;
+            match reply.map_err(|error| self.unanswered(reference.to_string(), error))? {
+                Reply::NotFound => {
+                    let message = "there is no such invocation, or it is forgotten";
+                    Err(self.refused(reference.to_string(), 404, message))
+                }
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn complete<'d>(&'d self, id: &'d str, outcome: Result<Parameter, &'d str>) -> Asked<'d, ()> {
+        Box::pin(async move {
+            let answer = match outcome {
+                Ok(value) => Answer::Value(value.bytes?),
+                Err(reason) => Answer::Failure(EngineFailure::new(REJECTED, reason)),
+            };
+            let awakeable = parse_awakeable(id)
+                .map_err(|error| self.refused(id.to_owned(), 400, error.to_string()))?;
+            // Nobody can wait for one of the older kind.
+            if let Awakeable::Signal { invocation, index } = awakeable {
+                let invocation = InvocationId::from_bytes(invocation);
+                let signal = Identity::Signal(index);
+                let told = self.handle.signal(invocation, signal, answer).await;
+                told.map_err(|error| self.unanswered(id.to_owned(), error))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+}
+
+/// The id that follows from what is called, or a new one in the partition of its key.
+fn identify(settings: &Settings, target: &Target, idempotency_key: Option<&str>) -> InvocationId {
+    let (service, key) = (&target.service, target.key.as_deref());
+    let bytes = match (key, idempotency_key) {
+        (Some(key), _) if settings.kind == TargetKind::WorkflowRun => {
+            derive::workflow_run(None, service, key)
+        }
+        (_, Some(idempotency_key)) => {
+            derive::idempotent(None, service, key, &target.handler, idempotency_key)
+        }
+        (key, None) => {
+            let mut bytes = random_id();
+            if let Some(key) = key {
+                let home = derive::partition_key(None, service, key);
+                bytes[..8].copy_from_slice(&home.to_be_bytes());
+            }
+            bytes
+        }
+    };
+    InvocationId::from_bytes(bytes)
+}
+
+/// The time after a delay, in milliseconds since 1970.
+fn due(delay: Duration) -> u64 {
+    let at = UNIX_EPOCH
+        .elapsed()
+        .unwrap_or_default()
+        .saturating_add(delay);
+    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn output(ending: Ending) -> Result<Bytes, ClientError> {
+    match ending.outcome {
+        Outcome::Value(value) => Ok(value),
+        Outcome::Failure(failure) => {
+            let metadata = failure.metadata.into_iter();
+            let failure = metadata.fold(
+                Failure::new(failure.message).code(failure.code),
+                |failure, pair| failure.metadata(pair.key, pair.value),
+            );
+            Err(failure.into())
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Handlers against a server in memory, in every protocol version and mode.
+
+mod combining;
+mod determinism;
+mod endpoint;
+mod steps;
+mod world;
