@@ -96,6 +96,9 @@ settings! {
     /// A PEM file (PKCS#8) with the Ed25519 key that requests to endpoints are signed with.
     /// Default: they are not signed.
     identity_key_file: Option<PathBuf> = None, some_path, "a path";
+    /// A folder whose files are the web UI, read at each request, for whoever works on them. Default:
+    /// those that are compiled in.
+    ui_dir: Option<PathBuf> = None, some_path, "a path";
     /// What is logged to stderr: error, warn, info, debug or trace, and more exactly by module,
     /// as in info,latchwork_runtime=debug. Default info.
     log: String = "info".to_owned(), log_filter, "a level, or a list such as info,latchwork_runtime=debug";

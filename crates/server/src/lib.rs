@@ -4,6 +4,7 @@
 //!   callers    ──▶ ingress ──▶ ┌─────────┐
 //!   operators  ──▶ admin   ──▶ │ runtime │ ──▶ transport ──▶ deployments
 //!   their SQL  ──▶ query   ──▶ └─────────┘
+//!   browsers   ──▶ ui, which asks admin and query
 //! ```
 //!
 //! Comes in: a [`Config`] and then requests. Goes out: replies, and requests to
@@ -21,6 +22,8 @@ mod health;
 #[cfg(feature = "sql")]
 mod query;
 mod run;
+#[cfg(feature = "ui")]
+mod ui;
 
 pub use config::Config;
 pub use error::Refusal;

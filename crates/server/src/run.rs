@@ -144,12 +144,18 @@ async fn serve(config: &Config) -> Result<(), RunError> {
             drain_limit: config.shutdown_grace + FAREWELL,
         },
     };
+    let ingress_url = format!("http://{}/", reachable(&ingress_addr));
     let admin = Admin {
+        #[cfg(feature = "ui")]
+        ui: crate::ui::Ui {
+            directory: config.ui_dir.clone(),
+            ingress_url: ingress_url.clone(),
+        },
         handle: node.handle(),
         clock,
         transport,
         health: health.clone(),
-        ingress_url: format!("http://{}/", reachable(&ingress_addr)),
+        ingress_url,
         body_bytes_max: config.request_bytes_max,
         attempts_max: config.attempts_max,
         #[cfg(feature = "sql")]
@@ -274,11 +280,17 @@ fn announce(config: &Config, node: &Node, ingress: &str, admin: &str) {
     }
     let directory =
         std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
+    let ui = if cfg!(feature = "ui") {
+        format!("web UI at http://{}/ui/\n", reachable(admin))
+    } else {
+        String::new()
+    };
     let lines = format!(
-        "latchwork {} takes calls at http://{}\nadmin API at http://{}\ndata in {}\n",
+        "latchwork {} takes calls at http://{}\nadmin API at http://{}\n{}data in {}\n",
         env!("CARGO_PKG_VERSION"),
         reachable(ingress),
         reachable(admin),
+        ui,
         directory.display(),
     );
     // Whoever started us may not read what we print.

@@ -95,6 +95,9 @@ pub(super) enum AdminError {
         reasons: String,
         is_newest: bool,
     },
+    #[error("{0}")]
+    #[cfg(feature = "sql")]
+    Asked(String),
     #[error("a page has at least one entry: give a \"limit\" of 1 or more, or none for all")]
     Limit,
 

@@ -14,6 +14,8 @@
 
 mod absent;
 mod batch;
+#[cfg(feature = "sql")]
+mod browse;
 mod census;
 mod choice;
 mod deployments;
@@ -37,6 +39,12 @@ use crate::transport::HttpTransport;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{delete, get, patch, post, put};
 use axum::{Extension, Router, middleware};
+#[cfg(feature = "ui")]
+use axum::{
+    extract::{Path, State},
+    http::HeaderMap,
+    response::{Redirect, Response},
+};
 use error::AdminError;
 use latchwork_runtime::{Clock, Handle};
 use std::future::Future;
@@ -63,6 +71,9 @@ pub struct Admin {
     /// What a SQL statement may use.
     #[cfg(feature = "sql")]
     pub query_limits: crate::query::Limits,
+    /// The web UI's files.
+    #[cfg(feature = "ui")]
+    pub(crate) ui: crate::ui::Ui,
 }
 
 /// Versions of the API that differ in what they answer.
@@ -98,6 +109,7 @@ fn router(app: Arc<Admin>) -> Router {
         .nest("/v2", second)
         .nest("/v3", later())
         .nest("/v4", later())
+        .merge(pages())
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(app.body_bytes_max))
         .layer(middleware::from_fn(error::one_shape))
@@ -150,9 +162,32 @@ fn routes() -> Router<Arc<Admin>> {
     #[cfg(feature = "sql")]
     let router = router
         .route("/query", post(sql::query))
+        .route("/invocations", get(browse::list))
         .route("/invocations/{id}", get(sql::invocation))
         .route("/invocations/{id}/journal", get(sql::journal));
     router
+}
+
+/// The web UI. It has no versions: its pages come from the server they speak to.
+fn pages() -> Router<Arc<Admin>> {
+    let router = Router::new();
+    #[cfg(feature = "ui")]
+    let router = router
+        .route("/", get(|| async { Redirect::temporary("/ui/") }))
+        .route("/ui", get(|| async { Redirect::temporary("/ui/") }))
+        .route("/ui/", get(page))
+        .route("/ui/{*path}", get(page));
+    router
+}
+
+#[cfg(feature = "ui")]
+async fn page(
+    State(app): State<Arc<Admin>>,
+    path: Option<Path<String>>,
+    asked: HeaderMap,
+) -> Response {
+    let path = path.map_or_else(String::new, |Path(path)| path);
+    app.ui.answer(&path, &asked).await
 }
 
 /// What clients may ask for and this server does not have.

@@ -62,6 +62,20 @@ fn invocation(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+fn page_of_invocations(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "required": ["invocations", "matched", "looked_at", "resume"],
+        "properties": {
+            "invocations": {"type": "array", "items": {"type": "object"},
+                "description": "The columns of sys_invocation that have a value, for each"},
+            "matched": {"type": "integer", "description": "How many of those looked at are as asked for"},
+            "looked_at": {"type": "integer", "description": "How many were looked at this time"},
+            "resume": {"type": ["string", "null"],
+                "description": "Give it back to look at more; null: all were looked at"},
+        },
+    })
+}
+
 fn entries(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "required": ["entries"],
@@ -143,6 +157,10 @@ const OPERATIONS: &[Operation] = operations! {
         [] takes of::<PatchState>, 202;
     delete "/services/{service}/state/{key}" "clear_state" "Deletes the state of a key"
         ["scope", "version"] 202;
+    get "/invocations" "list_invocations" "Pages of invocations by what they are like"
+        ["status", "result", "service", "handler", "key", "scope", "deployment", "created_from",
+         "created_to", "text", "order", "older_than", "resume", "limit"]
+        200 gives page_of_invocations;
     get "/invocations/{id}" "get_invocation" "An invocation" [] 200 gives invocation;
     get "/invocations/{id}/journal" "get_journal" "Its journal" [] 200 gives entries;
     get "/invocations/{id}/why" "get_why" "Why it is not moving" [] 200 gives of::<Why>;
@@ -162,7 +180,7 @@ const OPERATIONS: &[Operation] = operations! {
 };
 
 /// What a server without SQL does not serve.
-const NEEDS_SQL: [&str; 3] = ["query", "get_invocation", "get_journal"];
+const NEEDS_SQL: [&str; 4] = ["query", "list_invocations", "get_invocation", "get_journal"];
 
 pub(super) async fn openapi(State(app): State<Arc<Admin>>) -> Json<Value> {
     Json(document(&app.ingress_url))
@@ -241,6 +259,11 @@ impl Operation {
         let in_query = self.query.iter().map(|name| {
             let schema = match *name {
                 "limit" => json!({"type": "integer", "minimum": 1}),
+                "created_from" | "created_to" => {
+                    json!({"type": "integer", "minimum": 0, "description": "ms since 1970"})
+                }
+                "order" => json!({"enum": ["newest", "stored"]}),
+                "result" => json!({"enum": ["success", "failure"]}),
                 "from" => json!({"type": "integer", "minimum": 0}),
                 "force" => json!({"type": "boolean"}),
                 "mode" => json!({"enum": ["cancel", "kill", "purge"]}),
