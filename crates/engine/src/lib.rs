@@ -18,6 +18,7 @@ mod apply;
 pub mod check;
 mod command;
 mod effect;
+mod fact;
 mod future;
 mod id;
 mod partition;
@@ -38,6 +39,7 @@ pub use command::{
     SetState, Signal, Sleep, StateEntry, Suspended,
 };
 pub use effect::{Effect, Reply};
+pub use fact::{Ending, Fact};
 pub use future::{Combinator, Future};
 pub use id::{InvocationId, Topology};
 pub use partition::{Halt, Partition};

@@ -4,6 +4,7 @@
 use crate::Halt;
 use crate::command::{Letter, Message};
 use crate::effect::{Effect, Reply};
+use crate::fact::Fact;
 use crate::id::{InvocationId, Topology};
 use crate::table::invocation::{self, Invocation};
 use crate::table::outbox::{self, Counter};
@@ -19,6 +20,8 @@ pub struct Transition {
     pub writes: BTreeMap<Bytes, Option<Bytes>>,
     /// In the order in which they arose.
     pub effects: Vec<Effect>,
+    /// What became of invocations; nothing is owed by it.
+    pub facts: Vec<Fact>,
 }
 
 /// One record being applied.
@@ -49,6 +52,10 @@ impl<'a> Apply<'a> {
 
     pub(crate) fn effect(&mut self, effect: Effect) {
         self.done.effects.push(effect);
+    }
+
+    pub(crate) fn fact(&mut self, fact: Fact) {
+        self.done.facts.push(fact);
     }
 
     pub(crate) fn reply(&mut self, reply: Reply) {

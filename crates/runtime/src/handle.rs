@@ -2,6 +2,7 @@
 
 use crate::inbox::{Inbox, ReplyTo, Wakeup};
 use crate::invoker::RunningAttempt;
+use crate::metrics::Metrics;
 use crate::moment::Moment;
 use crate::registry::Registry;
 use arc_swap::ArcSwap;
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) registry: ArcSwap<Registry>,
     pub(crate) registering: Mutex<()>,
     pub(crate) draining: AtomicBool,
+    pub(crate) metrics: Metrics,
     /// Calls that have begun to wait for a key, for whoever looks for deadlocks.
     queued: std::sync::Mutex<Vec<InvocationId>>,
 }
@@ -36,13 +38,14 @@ pub(crate) struct Shared {
 const QUEUED_MAX: usize = 100_000;
 
 impl Shared {
-    pub(crate) fn new(topology: Topology, inboxes: Vec<Arc<Inbox>>) -> Self {
+    pub(crate) fn new(topology: Topology, inboxes: Vec<Arc<Inbox>>, handlers_max: usize) -> Self {
         Self {
             topology,
             inboxes,
             registry: ArcSwap::from_pointee(Registry::default()),
             registering: Mutex::new(()),
             draining: AtomicBool::new(false),
+            metrics: Metrics::new(topology.partitions, handlers_max),
             queued: std::sync::Mutex::default(),
         }
     }
@@ -118,6 +121,18 @@ impl Handle {
     /// What is registered just now.
     pub fn registry(&self) -> Arc<Registry> {
         self.shared.registry.load_full()
+    }
+
+    /// What is counted since the process began. Reading it holds nobody up.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// What waits in front of a partition to be written and answered, and its bytes; nothing if
+    /// there is no partition of this number.
+    pub fn waiting(&self, partition: usize) -> Option<(usize, usize)> {
+        let inbox = self.shared.inboxes.get(partition)?;
+        Some(inbox.waiting())
     }
 
     /// Whether the server is about to stop.
@@ -369,10 +384,12 @@ impl Handle {
         reply: ReplyTo,
     ) -> Result<(), AskError> {
         if self.is_draining() {
+            self.shared.metrics.refused_stopping.one();
             return Err(AskError::Stopping);
         }
         let inbox = self.inbox(partition_key);
         if inbox.is_full() {
+            self.shared.metrics.refused_overloaded.one();
             return Err(AskError::Overloaded);
         }
         inbox.push(propose(command, reply));

@@ -102,6 +102,12 @@ impl Inbox {
         queue.bytes >= BYTES_MAX
     }
 
+    /// How much waits, and the bytes of proposals among it.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        (queue.waiting.len(), queue.bytes)
+    }
+
     /// Waits until there is room again.
     pub(crate) async fn room(&self) {
         while self.is_full() {

@@ -24,6 +24,7 @@ mod perform;
 mod timers;
 mod waiters;
 
+pub mod metrics;
 pub mod registry;
 pub mod transport;
 

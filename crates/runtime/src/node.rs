@@ -12,6 +12,7 @@ use crate::deadlock;
 use crate::handle::{Handle, Shared};
 use crate::inbox::{Inbox, Wakeup};
 use crate::invoker::{Invoker, Limits, World};
+use crate::metrics::Recorder;
 use crate::moment::Moments;
 use crate::partition::Loop;
 use crate::timers::Timers;
@@ -51,6 +52,8 @@ pub struct NodeOptions {
     pub invocation_bytes_max: u64,
     /// Bytes for the caches of the tables.
     pub cache_bytes: u64,
+    /// Handlers that have counts of their own; the others share theirs.
+    pub metered_handlers_max: usize,
 }
 
 /// Why a node could not be opened.
@@ -186,7 +189,11 @@ impl Node {
         let shared = Arc::new(Shared::new(
             Topology { partitions, own: 0 },
             (0..partitions).map(|_| Arc::default()).collect(),
+            options.metered_handlers_max,
         ));
+        let metrics = &shared.metrics;
+        metrics.slots.set(options.attempts_max as u64);
+        metrics.attempts_bytes_max.set(options.attempts_bytes_max);
         let limits = Limits {
             slots: (options.attempts_max / usize::from(partitions)).max(1),
             attempts_bytes: options.attempts_bytes_max / u64::from(partitions),
@@ -408,6 +415,9 @@ fn recover<S: Store>(
         path,
         FileLogOptions {
             partition: own,
+            meter: world.shared.metrics.partitions[usize::from(own)]
+                .log
+                .clone(),
             ..FileLogOptions::default()
         },
     )?;
@@ -426,6 +436,7 @@ fn recover<S: Store>(
         tables.commit(lsn, transition.writes)?;
         recovery.replayed += 1;
     }
+    let world_shared = world.shared.clone();
     let partition = Loop {
         engine,
         log: Box::new(log),
@@ -438,6 +449,7 @@ fn recover<S: Store>(
         invoker: Invoker::new(world, rim.clone(), limits),
         waiters: Waiters::default(),
         moments: Moments::default(),
+        recorder: Recorder::new(world_shared),
         timers: Timers::default(),
         batch: Batch::new(),
         unsealed_since: Some(Instant::now()),

@@ -14,6 +14,7 @@ use crate::clock::{Clock, Stamp};
 use crate::handle::{Ending, OutputState, Shared, Standing};
 use crate::inbox::{Inbox, ReplyTo, Wakeup};
 use crate::invoker::Invoker;
+use crate::metrics::{PartitionMetrics, Recorder};
 use crate::moment::Moments;
 use crate::node::Fatal;
 use crate::timers::Timers;
@@ -48,6 +49,7 @@ pub(crate) struct Loop<S: Store> {
     pub(crate) waiters: Waiters,
     pub(crate) moments: Moments,
     pub(crate) timers: Timers,
+    pub(crate) recorder: Recorder,
     pub(crate) batch: Batch,
     /// When the oldest write that is not sealed was made.
     pub(crate) unsealed_since: Option<Instant>,
@@ -85,6 +87,7 @@ impl<S: Store> Loop<S> {
             // Before what has arrived: what is due was so when it came.
             let due = self.timers.due(&self.tables, now)?;
             if !due.is_empty() {
+                self.metrics().timers_fired.add(due.len() as u64);
                 proposals.push(Proposal {
                     record: Record {
                         time: now,
@@ -116,6 +119,7 @@ impl<S: Store> Loop<S> {
             self.invoker.admit(&self.tables)?;
             self.give_moments()?;
             self.keep_house()?;
+            self.measure();
             if stop {
                 return Ok(());
             }
@@ -146,8 +150,15 @@ impl<S: Store> Loop<S> {
             {
                 self.invoker.ended(progress);
             }
-            let Transition { writes, effects } = self.engine.apply(&self.tables, record)?;
+            let Transition {
+                writes,
+                effects,
+                facts,
+            } = self.engine.apply(&self.tables, record)?;
             self.tables.commit(lsn, writes)?;
+            for fact in &facts {
+                self.recorder.fact(fact);
+            }
             owed.push((effects, reply));
         }
         if !owed.is_empty() {
@@ -175,7 +186,10 @@ impl<S: Store> Loop<S> {
             Effect::Acknowledge { id, command } => self.invoker.acknowledge(&id, command),
             Effect::Completed { id, outcome } => self.waiters.completed(&id, &outcome),
             Effect::Queued { id } => self.shared.queued(id),
-            Effect::Arm { time } => self.timers.arm(time),
+            Effect::Arm { time } => {
+                self.metrics().timers_armed.one();
+                self.timers.arm(time);
+            }
             Effect::Deliver {
                 to,
                 sequence,
@@ -253,5 +267,25 @@ impl<S: Store> Loop<S> {
             self.log.trim(persisted)?;
         }
         Ok(())
+    }
+
+    fn metrics(&self) -> &PartitionMetrics {
+        &self.shared.metrics.partitions[usize::from(self.own)]
+    }
+
+    /// Says how it stands, for those who count.
+    fn measure(&mut self) {
+        let persisted = self.tables.persisted();
+        let (sealed_layers, sealed_bytes) = self.tables.sealed();
+        let metrics = self.metrics();
+        metrics.turns.one();
+        metrics.appended_lsn.set(self.log.tail().saturating_sub(1));
+        metrics.applied_lsn.set(self.tables.applied());
+        metrics.persisted_lsn.set(persisted);
+        metrics.active_bytes.set(self.tables.active_bytes() as u64);
+        metrics.sealed_layers.set(sealed_layers as u64);
+        metrics.sealed_bytes.set(sealed_bytes as u64);
+        metrics.awaited.set(self.waiters.len() as u64);
+        self.invoker.measure(metrics);
     }
 }

@@ -65,6 +65,11 @@ impl Waiters {
         }
     }
 
+    /// How many invocations are waited for. Those whose callers are all gone may be among them.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Lets go of all: they learn that the server is stopping.
     pub(crate) fn close(&mut self) {
         self.waiting.clear();

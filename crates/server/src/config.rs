@@ -89,6 +89,9 @@ settings! {
     /// Memory that a SQL statement may take, and the most bytes of its answer. Two run at a time.
     /// Default 64MiB.
     query_bytes_max: usize = 64 << 20, bytes_usize, "a size of at least 1, such as 64MiB";
+    /// Series that one family of metrics may have of handlers; the handlers that come after are
+    /// counted together, as `other`. Default 1000.
+    metrics_series_max: usize = 1_000, positive, "a number of at least 1";
     /// How long running attempts may go on recording after SIGTERM. Default 5s.
     shutdown_grace: Duration = Duration::from_secs(5), duration, "a duration, such as 5s or 500ms";
     /// Threads that serve connections; partitions have their own. Default: half the CPUs.

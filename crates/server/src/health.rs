@@ -24,6 +24,21 @@ const TURN_LIMIT: Duration = Duration::from_secs(5);
 /// Tables may be behind for so long: they are written out every few seconds.
 const BEHIND_LIMIT: Duration = Duration::from_secs(60);
 
+const PARTITION_STUCK: &str = "partition_stuck";
+const PARTITION_STOPPED: &str = "partition_stopped";
+const TABLES_BEHIND: &str = "tables_behind";
+const TABLES_NOT_WRITTEN: &str = "tables_not_written";
+const DISK_NEARLY_FULL: &str = "disk_nearly_full";
+
+/// The codes of all troubles that there may be.
+pub(crate) const CODES: [&str; 5] = [
+    PARTITION_STUCK,
+    PARTITION_STOPPED,
+    TABLES_BEHIND,
+    TABLES_NOT_WRITTEN,
+    DISK_NEARLY_FULL,
+];
+
 /// Something that keeps work from being done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trouble {
@@ -170,7 +185,7 @@ impl Judge {
                     troubles.extend(behind(number, standing, now.duration_since(since)));
                 }
                 Sight::Silent => troubles.push(Trouble {
-                    code: "partition_stuck",
+                    code: PARTITION_STUCK,
                     message: format!(
                         "Partition {number} has not finished a turn for {} s, so nothing of it \
                          moves: does the disk of the data directory answer?",
@@ -178,7 +193,7 @@ impl Judge {
                     ),
                 }),
                 Sight::Stopped => troubles.push(Trouble {
-                    code: "partition_stopped",
+                    code: PARTITION_STOPPED,
                     message: format!(
                         "Partition {number} has stopped: the log of the server says why, and what \
                          was accepted goes on after a restart."
@@ -190,7 +205,7 @@ impl Judge {
             && free < self.disk_bytes_min
         {
             troubles.push(Trouble {
-                code: "disk_nearly_full",
+                code: DISK_NEARLY_FULL,
                 message: format!(
                     "The disk of the data directory has {free} bytes left, and {} should be \
                      (disk_bytes_min): make room before it is full, since the server stops when \
@@ -207,7 +222,7 @@ impl Judge {
 fn behind(number: usize, standing: &Standing, lasting: Duration) -> Option<Trouble> {
     if standing.applied < standing.appended {
         return Some(Trouble {
-            code: "tables_behind",
+            code: TABLES_BEHIND,
             message: format!(
                 "Partition {number} has records up to {} and has applied them up to {} only: what \
                  was accepted after that does not move.",
@@ -216,7 +231,7 @@ fn behind(number: usize, standing: &Standing, lasting: Duration) -> Option<Troub
         });
     }
     (lasting >= BEHIND_LIMIT).then(|| Trouble {
-        code: "tables_not_written",
+        code: TABLES_NOT_WRITTEN,
         message: format!(
             "Partition {number} could not write its tables to disk for {} s (they are there up to \
              record {} of {}): a restart would have to apply all of it again, and the log grows. \

@@ -19,6 +19,7 @@ pub mod transport;
 
 mod error;
 mod health;
+pub mod metrics;
 #[cfg(feature = "sql")]
 mod query;
 mod run;

@@ -9,6 +9,7 @@ use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::health::{self, Health};
 use crate::ingress::{self, Budget, Ingress, IngressSettings};
+use crate::metrics::{Requests, SERIES_OF_A_HANDLER, Sources};
 use crate::transport::HttpTransport;
 use latchwork_protocol::service::identity::Signer;
 use latchwork_runtime::{Clock, Fatal, Node, NodeOptions, OpenError, SystemClock};
@@ -134,10 +135,12 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     let ingress_addr = address(&ingress_listener, &config.ingress_addr);
     let admin_addr = address(&admin_listener, &config.admin_addr);
     let health = Arc::new(Health::default());
+    let requests = Arc::new(Requests::default());
     let ingress = Ingress {
         handle: node.handle(),
         health: health.clone(),
         clock: clock.clone(),
+        requests: requests.clone(),
         receiving: Budget::new(config.receiving_bytes_max),
         settings: IngressSettings {
             body_bytes_max: config.request_bytes_max,
@@ -145,6 +148,13 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         },
     };
     let ingress_url = format!("http://{}/", reachable(&ingress_addr));
+    let metrics = Sources {
+        handle: node.handle(),
+        requests,
+        health: health.clone(),
+        data_dir: config.data_dir.clone(),
+        began_ms: clock.now_ms(),
+    };
     let admin = Admin {
         #[cfg(feature = "ui")]
         ui: crate::ui::Ui {
@@ -152,6 +162,7 @@ async fn serve(config: &Config) -> Result<(), RunError> {
             ingress_url: ingress_url.clone(),
         },
         handle: node.handle(),
+        metrics,
         clock,
         transport,
         health: health.clone(),
@@ -216,6 +227,7 @@ fn open(
         attempts_bytes_max: config.attempts_bytes_max,
         invocation_bytes_max: config.invocation_bytes_max,
         cache_bytes: config.cache_bytes,
+        metered_handlers_max: (config.metrics_series_max / SERIES_OF_A_HANDLER).max(1),
     };
     let rim = tokio::runtime::Handle::current();
     // Recovery may take a while, and nothing else is to be done before it ends.

@@ -322,6 +322,7 @@ mod tests {
             }
             drop(log);
             let options = FileLogOptions {
+                meter: Default::default(),
                 partition: 0,
                 segment_bytes: 4096,
             };

@@ -15,11 +15,12 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod log;
+pub mod meter;
 pub mod tables;
 
 pub use log::file::{FileLog, FileLogOptions};
 pub use log::memory::{Fault, MemoryLog};
-pub use log::{Batch, Cut, Log, LogError, Lsn, Records, Recovery};
+pub use log::{Batch, Cut, Log, LogError, LogMeter, Lsn, Records, Recovery};
 pub use tables::disk::DiskStore;
 pub use tables::layered::Tables;
 pub use tables::memory::MemoryStore;

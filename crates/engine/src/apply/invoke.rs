@@ -4,6 +4,7 @@ use super::Origin;
 use crate::Halt;
 use crate::command::Invoke;
 use crate::effect::Reply;
+use crate::fact::Fact;
 use crate::table::invocation::{Invocation, Status};
 use crate::table::journal::Body;
 use crate::table::timer::TimerKind;
@@ -52,6 +53,8 @@ impl Apply<'_> {
         }
         self.accepted(&id, &row, false, origin);
         self.save(&id, &mut row);
+        let row = Box::new(row);
+        self.fact(Fact::Accepted { id, row });
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use crate::Halt;
 use crate::command::{Kill, Letter};
 use crate::effect::{Effect, Reply};
+use crate::fact::Ending;
 use crate::id::InvocationId;
 use crate::read;
 use crate::table::invocation::Status;
@@ -32,7 +33,7 @@ impl Apply<'_> {
         }
         let failure = Failure::new(409, "killed");
         row.failure = Some(failure.clone());
-        self.finish(id, row, Outcome::Failure(failure))?;
+        self.finish_as(id, row, Outcome::Failure(failure), Ending::Killed)?;
         Ok(Reply::Done)
     }
 

@@ -3,6 +3,7 @@
 use crate::Halt;
 use crate::command::{Attach, Complete, Letter};
 use crate::effect::Effect;
+use crate::fact::{Ending, Fact};
 use crate::future::Settlement;
 use crate::id::InvocationId;
 use crate::read;
@@ -153,8 +154,20 @@ impl Apply<'_> {
     pub(super) fn finish(
         &mut self,
         id: InvocationId,
+        row: Invocation,
+        outcome: Outcome,
+    ) -> Result<(), Halt> {
+        let ending = Ending::of(&outcome);
+        self.finish_as(id, row, outcome, ending)
+    }
+
+    /// As [`Apply::finish`], where the outcome does not say what it came to.
+    pub(super) fn finish_as(
+        &mut self,
+        id: InvocationId,
         mut row: Invocation,
         outcome: Outcome,
+        ending: Ending,
     ) -> Result<(), Halt> {
         let before = row.status();
         self.stop(&id, &mut row, Status::Completed);
@@ -180,7 +193,10 @@ impl Apply<'_> {
                 _ => self.release(&address)?,
             }
         }
-        self.retain(id, row)
+        self.retain(id, &mut row)?;
+        let row = Box::new(row);
+        self.fact(Fact::Completed { id, row, ending });
+        Ok(())
     }
 
     /// Tells an invocation the answer to one of its commands.
@@ -203,19 +219,19 @@ impl Apply<'_> {
         self.send(letter(Attach { id: to, waiter }))
     }
 
-    fn retain(&mut self, id: InvocationId, mut row: Invocation) -> Result<(), Halt> {
+    fn retain(&mut self, id: InvocationId, row: &mut Invocation) -> Result<(), Halt> {
         if row.completion_retention_ms == 0 {
-            return self.forget(id, &row);
+            return self.forget(id, row);
         }
         let now = self.now;
         let forget_at = now.saturating_add(row.completion_retention_ms);
         self.arm(forget_at, id, row.created_at, TimerKind::Forget, 0);
         if row.journal_retention_ms == 0 {
-            self.drop_journal(&id, &mut row)?;
+            self.drop_journal(&id, row)?;
         } else if let Some(drop_at) = row.drops_journal_at() {
             self.arm(drop_at, id, row.created_at, TimerKind::DropJournal, 0);
         }
-        self.save(&id, &mut row);
+        self.save(&id, row);
         Ok(())
     }
 

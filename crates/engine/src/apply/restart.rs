@@ -3,6 +3,7 @@
 use crate::Halt;
 use crate::command::Restart;
 use crate::effect::Reply;
+use crate::fact::Fact;
 use crate::id::InvocationId;
 use crate::read;
 use crate::table::invocation::{Invocation, Status};
@@ -61,6 +62,8 @@ impl Apply<'_> {
         }
         self.admit(id, &mut row)?;
         self.save(&id, &mut row);
+        let row = Box::new(row);
+        self.fact(Fact::Accepted { id, row });
         Ok(accepted(id, false))
     }
 }

@@ -17,6 +17,7 @@ mod session;
 use crate::clock::Clock;
 use crate::handle::{Shared, propose};
 use crate::inbox::{Inbox, ReplyTo};
+use crate::metrics::{AttemptEnding, FailureClass, HandlerMetrics, PartitionMetrics, Recorder};
 use crate::node::Fatal;
 use crate::registry::{Deployment, Serving};
 use crate::transport::Transport;
@@ -31,6 +32,7 @@ use latchwork_engine::{
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Bytes of state that are sent along with the start of an attempt; the handler asks for
@@ -119,6 +121,8 @@ struct Running {
     incarnation: u32,
     /// When it was started, in ms since 1970.
     since: u64,
+    started: Instant,
+    meter: Arc<HandlerMetrics>,
     deployment: Option<Arc<Deployment>>,
     /// What it counts for among those that run.
     bytes: u64,
@@ -130,6 +134,7 @@ pub(crate) struct Invoker {
     world: Arc<World>,
     rim: tokio::runtime::Handle,
     limits: Limits,
+    recorder: Recorder,
     ready: VecDeque<(InvocationId, u32)>,
     running: HashMap<InvocationId, Running>,
     /// Of all that run.
@@ -140,6 +145,7 @@ pub(crate) struct Invoker {
 impl Invoker {
     pub(crate) fn new(world: Arc<World>, rim: tokio::runtime::Handle, limits: Limits) -> Self {
         Self {
+            recorder: Recorder::new(world.shared.clone()),
             world,
             rim,
             limits,
@@ -178,14 +184,19 @@ impl Invoker {
             }
             let start = self.start(view, id, row)?;
             // An older attempt that is still there has lost its place.
-            if let Some(old) = self.remove(&id) {
+            if let Some(old) = self.remove(&id, AttemptEnding::Aborted) {
                 tell(&old, ToAttempt::Abort);
             }
+            let meter = self.recorder.of(&start.row.target);
+            meter.attempts_started.one();
+            meter.running.up();
             let (events, heard) = mpsc::unbounded_channel();
             let running = Running {
                 epoch,
                 incarnation: start.row.incarnation,
                 since: self.world.clock.now_ms(),
+                started: Instant::now(),
+                meter,
                 deployment: start.serving.as_ref().map(|it| it.deployment.clone()),
                 bytes: start.bytes(),
                 events,
@@ -265,15 +276,27 @@ impl Invoker {
 
     /// An attempt has said how it ended: its slot is free.
     pub(crate) fn ended(&mut self, last: &Progress) {
+        let Some(end) = &last.end else {
+            return;
+        };
         if self.running.get(&last.id).is_some_and(|running| {
             running.epoch == last.epoch && running.incarnation == last.incarnation
-        }) {
-            self.remove(&last.id);
+        }) && let Some(running) = self.remove(&last.id, AttemptEnding::of(end))
+            && let End::Failed(failed) = end
+        {
+            let class = FailureClass::of(failed.failure.code);
+            running.meter.attempts_failed(class).one();
         }
     }
 
-    fn remove(&mut self, id: &InvocationId) -> Option<Running> {
+    fn remove(&mut self, id: &InvocationId, ending: AttemptEnding) -> Option<Running> {
         let running = self.running.remove(id)?;
+        running.meter.running.down();
+        running.meter.attempts_ended(ending).one();
+        running
+            .meter
+            .attempt_us
+            .observe_time(running.started.elapsed());
         self.bytes -= running.bytes;
         Some(running)
     }
@@ -284,7 +307,7 @@ impl Invoker {
             .running
             .get(id)
             .is_some_and(|running| running.epoch <= epoch)
-            && let Some(running) = self.remove(id)
+            && let Some(running) = self.remove(id, AttemptEnding::Aborted)
         {
             tell(&running, ToAttempt::Abort);
         }
@@ -347,6 +370,13 @@ impl Invoker {
         for running in self.running.values() {
             tell(running, ToAttempt::Suspend);
         }
+    }
+
+    /// Says what runs and what waits.
+    pub(crate) fn measure(&self, metrics: &PartitionMetrics) {
+        metrics.ready.set(self.ready.len() as u64);
+        metrics.running.set(self.running.len() as u64);
+        metrics.attempts_bytes.set(self.bytes);
     }
 
     /// How many attempts run.

@@ -23,6 +23,7 @@ mod describe;
 mod error;
 mod health;
 mod invocations;
+mod metrics;
 mod openapi;
 mod page;
 mod registration;
@@ -35,6 +36,7 @@ mod state;
 mod why;
 
 use crate::health::Health;
+use crate::metrics::Sources;
 use crate::transport::HttpTransport;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{delete, get, patch, post, put};
@@ -56,6 +58,8 @@ use tokio::net::TcpListener;
 pub struct Admin {
     /// The partitions.
     pub handle: Handle,
+    /// What is counted.
+    pub metrics: Sources,
     /// Dates registrations.
     pub clock: Arc<dyn Clock>,
     /// Asks endpoints what they offer.
@@ -110,9 +114,11 @@ fn router(app: Arc<Admin>) -> Router {
         .nest("/v3", later())
         .nest("/v4", later())
         .merge(pages())
+        .route("/metrics", get(metrics::page))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(app.body_bytes_max))
         .layer(middleware::from_fn(error::one_shape))
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         .with_state(app)
 }
 

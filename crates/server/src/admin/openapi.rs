@@ -125,6 +125,7 @@ macro_rules! operations {
 const OPERATIONS: &[Operation] = operations! {
     get "/version" "version" "Versions of the server and of this API" [] 200 gives of::<VersionReply>;
     get "/health" "health" "Whether work is done" [] 200;
+    get "/metrics" "metrics" "What is counted, as Prometheus text, or OpenMetrics if that is accepted" [] 200;
     get "/deployments" "list_deployments" "All deployments, the oldest first"
         ["limit", "after"] 200 gives of::<DeploymentList>;
     post "/deployments" "register_deployment" "Asks an endpoint what it offers, and registers it"

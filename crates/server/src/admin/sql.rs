@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use std::time::Instant;
 
 const JSON: &str = "application/json";
 const ARROW: &str = "application/vnd.apache.arrow.stream";
@@ -34,7 +35,15 @@ pub(super) async fn query(
         (Format::Arrow, ARROW)
     };
     let now = app.clock.now_ms();
-    let rows = query::run(&app.handle, app.query_limits, now, query, format).await?;
+    let began = Instant::now();
+    let rows = query::run(&app.handle, app.query_limits, now, query, format).await;
+    let requests = &app.metrics.requests;
+    requests.statement_us.observe_time(began.elapsed());
+    match &rows {
+        Ok(_) => requests.statements_answered.one(),
+        Err(_) => requests.statements_failed.one(),
+    }
+    let rows = rows?;
     Ok(([(header::CONTENT_TYPE, content_type)], rows).into_response())
 }
 

@@ -26,6 +26,7 @@ pub use listen::serve;
 
 use crate::error::Refusal;
 use crate::health::{Health, HealthProblem};
+use crate::metrics::{RequestKind, Requests};
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use latchwork_engine::InvocationId;
@@ -46,6 +47,8 @@ pub struct Ingress {
     pub health: Arc<Health>,
     /// Dates delays.
     pub clock: Arc<dyn Clock>,
+    /// Counts what is asked for.
+    pub requests: Arc<Requests>,
     /// Limits.
     pub settings: IngressSettings,
     /// Room for the bodies that are being received.
@@ -77,41 +80,57 @@ async fn answer(app: Arc<Ingress>, request: Request<Incoming>) -> Result<Reply, 
     let mut reply = if request.method() == Method::OPTIONS {
         cors::preflight(request.headers())
     } else {
-        dispatch(&app, request)
-            .await
-            .unwrap_or_else(|refusal| reply::refusal(&refusal))
+        serve_one(&app, request).await
     };
     cors::complete(reply.headers_mut(), origin);
     Ok(reply)
 }
 
-async fn dispatch(app: &Ingress, request: Request<Incoming>) -> Result<Reply, Refusal> {
+/// Answers a request, and counts it.
+async fn serve_one(app: &Ingress, request: Request<Incoming>) -> Reply {
     let registry = app.handle.registry();
     let route = parse(request.uri().path(), &|service| {
         Some(registry.service(service)?.service.kind.is_keyed())
-    })?;
+    });
+    let kind = route.as_ref().map_or(RequestKind::Unknown, RequestKind::of);
+    let mut watching = app.requests.ingress(kind).begin();
+    let reply = match route {
+        Ok(route) => dispatch(app, &registry, route, request).await,
+        Err(error) => Err(error.into()),
+    };
+    let reply = reply.unwrap_or_else(|refusal| reply::refusal(&refusal));
+    watching.answered(reply.status());
+    reply
+}
+
+async fn dispatch(
+    app: &Ingress,
+    registry: &Registry,
+    route: Route,
+    request: Request<Incoming>,
+) -> Result<Reply, Refusal> {
     let verbs = route.verbs();
     // Of a call more is checked before its verb.
     if !matches!(route, Route::Call(_) | Route::Send(_)) {
         check_verb(request.method(), verbs)?;
     }
     match route {
-        Route::Call(target) => call::call(app, &registry, target, verbs, request).await,
-        Route::Send(target) => call::send(app, &registry, target, verbs, request).await,
-        Route::Attach(subject) => attach::attach(app, &registry, subject.try_into()?).await,
-        Route::Output(subject) => attach::output(app, &registry, subject.try_into()?).await,
+        Route::Call(target) => call::call(app, registry, target, verbs, request).await,
+        Route::Send(target) => call::send(app, registry, target, verbs, request).await,
+        Route::Attach(subject) => attach::attach(app, registry, subject.try_into()?).await,
+        Route::Output(subject) => attach::output(app, registry, subject.try_into()?).await,
         Route::AttachByBody => {
             let wanted = attach::read(app, request.into_body()).await?;
-            attach::attach(app, &registry, wanted).await
+            attach::attach(app, registry, wanted).await
         }
         Route::OutputByBody => {
             let wanted = attach::read(app, request.into_body()).await?;
-            attach::output(app, &registry, wanted).await
+            attach::output(app, registry, wanted).await
         }
         Route::Lookup => attach::lookup(app, request.into_body()).await,
         Route::ResolveAwakeable { id } => awakeable::resolve(app, &id, request.into_body()).await,
         Route::RejectAwakeable { id } => awakeable::reject(app, &id, request.into_body()).await,
-        Route::Health => Ok(health(&app.health, &registry)),
+        Route::Health => Ok(health(&app.health, registry)),
     }
 }
 

@@ -11,6 +11,7 @@
 //! anything between. One directory has one writer at a time; the caller sees to that.
 
 use super::batch::Batch;
+use super::meter::LogMeter;
 use super::reader::{Found, FrameReader};
 use super::recovery::{Recovered, recover, sync_directory};
 use super::segment::{self, SEGMENT_HEADER_LEN, SegmentHeader};
@@ -22,6 +23,8 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 /// How a log is kept in files.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct FileLogOptions {
     pub partition: u16,
     /// Bytes of a segment; a larger batch gets a segment of its own.
     pub segment_bytes: u64,
+    /// Where it is counted what the log does.
+    pub meter: Arc<LogMeter>,
 }
 
 impl Default for FileLogOptions {
@@ -37,6 +42,7 @@ impl Default for FileLogOptions {
         Self {
             partition: 0,
             segment_bytes: 8 << 20,
+            meter: Arc::default(),
         }
     }
 }
@@ -74,6 +80,7 @@ pub struct FileLog {
     spares: Spares,
     /// Gives a segment its salt.
     salt: fn(Lsn) -> u64,
+    meter: Arc<LogMeter>,
     poisoned: bool,
 }
 
@@ -95,6 +102,7 @@ impl FileLog {
         let FileLogOptions {
             partition,
             segment_bytes,
+            meter,
         } = options;
         fs::create_dir_all(directory).map_err(failed(directory))?;
         let Recovered {
@@ -129,8 +137,10 @@ impl FileLog {
             epoch,
             spares,
             salt,
+            meter,
             poisoned: false,
         };
+        log.measure();
         Ok((log, Recovery { cut }))
     }
 
@@ -171,10 +181,17 @@ impl FileLog {
         }
         let open = &mut self.open;
         let frame = segment::seal(batch, self.tail, epoch, open.header.salt)?;
-        open.file
+        let began = open
+            .file
             .write_all_at(frame, open.end)
-            .and_then(|()| open.file.sync_data())
+            .and_then(|()| {
+                let began = Instant::now();
+                open.file.sync_data().map(|()| began)
+            })
             .map_err(failed(&open.path))?;
+        self.meter.sync_us.observe_time(began.elapsed());
+        self.meter.appends.one();
+        self.meter.bytes.add(needed);
         open.end += needed;
         if open.end > open.header.length / 2 {
             self.spares.prepare();
@@ -202,7 +219,17 @@ impl FileLog {
                 length: open.header.length,
             });
         }
+        self.measure();
         Ok(())
+    }
+
+    /// Says how much there is.
+    fn measure(&self) {
+        let sealed: u64 = self.sealed.iter().map(|segment| segment.length).sum();
+        self.meter.segments.set(self.sealed.len() as u64 + 1);
+        self.meter
+            .segment_bytes
+            .set(sealed + self.open.header.length);
     }
 
     /// The bases and files of all segments, from old to new.
@@ -232,6 +259,8 @@ impl Log for FileLog {
         segment::body_len(batch)?;
         self.guard(|log| log.write(batch, log.epoch))?;
         self.tail += u64::from(batch.len());
+        self.meter.records.add(u64::from(batch.len()));
+        self.meter.batch_records.observe(u64::from(batch.len()));
         Ok(expect)
     }
 
@@ -282,6 +311,7 @@ impl Log for FileLog {
                 // and before the file gets another use.
                 sync_directory(&log.directory)
             })?;
+            self.measure();
         }
     }
 

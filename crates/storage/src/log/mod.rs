@@ -14,12 +14,14 @@
 mod batch;
 pub mod file;
 pub mod memory;
+mod meter;
 mod reader;
 mod recovery;
 mod segment;
 mod spares;
 
 pub use batch::Batch;
+pub use meter::LogMeter;
 
 use bytes::Bytes;
 use std::fmt;

@@ -16,6 +16,8 @@ pub(super) struct Layer {
     pub(super) rows: Writes,
     /// The last LSN in it.
     pub(super) lsn: Lsn,
+    /// What it takes in memory.
+    pub(super) bytes: usize,
 }
 
 /// What the newest of some layers, given from old to new, says of `key`; nothing if none

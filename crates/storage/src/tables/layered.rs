@@ -95,6 +95,12 @@ impl<S: Store> Tables<S> {
         self.active_bytes
     }
 
+    /// How many layers wait to be on disk, and their bytes in memory.
+    pub fn sealed(&self) -> (usize, usize) {
+        let bytes = self.sealed.iter().map(|layer| layer.bytes).sum();
+        (self.sealed.len(), bytes)
+    }
+
     /// Everything up to this LSN is on disk and synced. Lets go of the memory for it.
     pub fn persisted(&mut self) -> Lsn {
         let persisted = self.flusher.persisted();
@@ -116,6 +122,7 @@ impl<S: Store> Tables<S> {
         let layer = Arc::new(Layer {
             rows: std::mem::take(&mut self.active),
             lsn: self.applied,
+            bytes: self.active_bytes,
         });
         self.active_bytes = 0;
         self.sealed_lsn = self.applied;

@@ -10,6 +10,7 @@ const SEGMENT_BYTES: u64 = 4096;
 
 fn options() -> FileLogOptions {
     FileLogOptions {
+        meter: Arc::default(),
         partition: 0,
         segment_bytes: SEGMENT_BYTES,
     }
