@@ -19,6 +19,8 @@ pub mod transport;
 
 mod error;
 mod health;
+#[cfg(feature = "ui")]
+mod live;
 pub mod metrics;
 #[cfg(feature = "sql")]
 mod query;

@@ -147,6 +147,17 @@ async fn serve(config: &Config) -> Result<(), RunError> {
             drain_limit: config.shutdown_grace + FAREWELL,
         },
     };
+    #[cfg(feature = "ui")]
+    let (live, sampling) = {
+        let (live, sampler) = crate::live::halves();
+        let watched = crate::live::Watched {
+            handle: node.handle(),
+            clock: clock.clone(),
+            health: health.clone(),
+            directory: config.data_dir.clone(),
+        };
+        (live, tokio::spawn(crate::live::watch(sampler, watched)))
+    };
     let ingress_url = format!("http://{}/", reachable(&ingress_addr));
     let metrics = Sources {
         handle: node.handle(),
@@ -161,6 +172,8 @@ async fn serve(config: &Config) -> Result<(), RunError> {
             directory: config.ui_dir.clone(),
             ingress_url: ingress_url.clone(),
         },
+        #[cfg(feature = "ui")]
+        live,
         handle: node.handle(),
         metrics,
         clock,
@@ -205,6 +218,9 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     }
     drop(stop);
     watch.abort();
+    // Ends the streams of those who watch.
+    #[cfg(feature = "ui")]
+    sampling.abort();
     let ended = node.shutdown(config.shutdown_grace).await;
     let farewell = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {

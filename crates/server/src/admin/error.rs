@@ -98,6 +98,9 @@ pub(super) enum AdminError {
     #[error("{0}")]
     #[cfg(feature = "sql")]
     Asked(String),
+    #[cfg(feature = "ui")]
+    #[error(transparent)]
+    Watchers(#[from] crate::live::Refused),
     #[error("a page has at least one entry: give a \"limit\" of 1 or more, or none for all")]
     Limit,
 
@@ -188,6 +191,8 @@ impl AdminError {
             | Self::StateHeld { .. }
             | Self::StateVersion { .. } => StatusCode::CONFLICT,
             Self::State { status, .. } => *status,
+            #[cfg(feature = "ui")]
+            Self::Watchers(_) => StatusCode::TOO_MANY_REQUESTS,
             #[cfg(feature = "sql")]
             Self::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,
             #[cfg(feature = "sql")]

@@ -78,6 +78,9 @@ pub struct Admin {
     /// The web UI's files.
     #[cfg(feature = "ui")]
     pub(crate) ui: crate::ui::Ui,
+    /// What the server does, as it does it.
+    #[cfg(feature = "ui")]
+    pub(crate) live: crate::live::Live,
 }
 
 /// Versions of the API that differ in what they answer.
@@ -179,11 +182,17 @@ fn pages() -> Router<Arc<Admin>> {
     let router = Router::new();
     #[cfg(feature = "ui")]
     let router = router
+        .route("/live", get(live))
         .route("/", get(|| async { Redirect::temporary("/ui/") }))
         .route("/ui", get(|| async { Redirect::temporary("/ui/") }))
         .route("/ui/", get(page))
         .route("/ui/{*path}", get(page));
     router
+}
+
+#[cfg(feature = "ui")]
+async fn live(State(app): State<Arc<Admin>>) -> Result<Response, AdminError> {
+    Ok(app.live.events()?)
 }
 
 #[cfg(feature = "ui")]

@@ -177,6 +177,8 @@ const OPERATIONS: &[Operation] = operations! {
         ["from", "deployment"] 200 gives of::<RestartReply>;
     post "/internal/invocations_batch_operations/{operation}" "batch" "One wish for many invocations"
         [] takes ids, 200 gives outcomes;
+    get "/live" "live" "What the server does, as server-sent events: the last hour in samples, then each change"
+        [] 200;
     post "/query" "query" "SQL over the live tables" [] takes sql, 200 gives rows;
 };
 
