@@ -7,6 +7,13 @@
 import * as restate from "@restatedev/restate-sdk";
 import http2 from "node:http2";
 
+// The SDK uses Promise.withResolvers, which Node has since version 22.
+Promise.withResolvers ??= function () {
+  let resolve, reject;
+  const promise = new this((a, b) => ([resolve, reject] = [a, b]));
+  return { promise, resolve, reject };
+};
+
 /** JSON with a schema, as SDKs declare it. */
 const json = (jsonSchema) => ({
   contentType: "application/json",
@@ -119,6 +126,8 @@ const reminder = restate.service({
       return await promise;
     },
   },
+  // What waits lets go of its stream soon, and is then known to wait.
+  options: { inactivityTimeout: 200 },
 });
 
 const handler = restate.createEndpointHandler({

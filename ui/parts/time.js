@@ -36,9 +36,10 @@ export function duration(length) {
   const s = Math.round(abs / 1000);
   if (s < 60) return `${(abs / 1000).toFixed(1)} s`;
   const [m, h, d] = [Math.floor(s / 60), Math.floor(s / 3600), Math.floor(s / 86400)];
-  if (h < 1) return `${m}m ${s % 60}s`;
-  if (d < 1) return `${h}h ${m % 60}m`;
-  return `${d}d ${h % 24}h`;
+  const two = (/** @type {string} */ large, /** @type {number} */ rest, /** @type {string} */ unit) => (rest ? `${large} ${rest}${unit}` : large);
+  if (h < 1) return two(`${m}m`, s % 60, "s");
+  if (d < 1) return two(`${h}h`, m % 60, "m");
+  return two(`${d}d`, h % 24, "h");
 }
 
 /** @param {number} at @param {number} from */

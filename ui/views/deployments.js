@@ -27,12 +27,12 @@ export function Deployments() {
   const open = route.value.query.has("register");
   return html`<div class="head"><div><h1>Deployments</h1><p class="sub">Where handlers run. New invocations go to the newest that offers their service.</p></div>
     <a class="button main" href="#/deployments?register=1"><${Icon} name="plus" />Register</a></div>
-    <div class="card"><${Show} of=${list}>${({ deployments }) => (deployments.length === 0
+    <div class="card"><${Show} of=${list}>${(/** @type {any} */ { deployments }) => (deployments.length === 0
       ? html`<div class="empty"><h2>No deployments yet</h2><p>Start a program that serves handlers with one of the SDKs, then register where it listens, here or so:</p><${Command} text="latchwork deployments register http://localhost:9080" /></div>`
-      : html`<div class="scroll"><table><thead><tr><th>Address</th><th>State</th><th class="num">In flight</th><th>Services</th><th class="wide-only">SDK</th><th class="num wide-only">Registered</th></tr></thead>
+      : html`<div class="scroll"><table><thead><tr><th>Address</th><th>State</th><th class="num">In flight</th><th class="wide-only">Services</th><th class="wide-only">SDK</th><th class="num wide-only">Registered</th></tr></thead>
       <tbody>${[...deployments].reverse().map((/** @type {any} */ one) => html`<tr class="link"><td><a class="strong" href=${to(["deployments", one.id])}><b>${one.uri ?? one.arn}</b></a><div class="mono faint small">${one.id}</div></td>
         <td><${Drain} of=${one.drain} /></td><td class="num"><a class="text" href=${to(["invocations"], { deployment: one.id, status: "running,ready,suspended,backing-off,paused" })}>${count(one.drain?.pinned_invocations ?? 0)}</a></td>
-        <td><span class="row tight">${one.services.slice(0, 5).map((/** @type {any} */ service) => html`<a class="text" href=${to(["services", service.name])}>${service.name}</a>`)}${one.services.length > 5 && html`<span class="faint">+${one.services.length - 5}</span>`}</span></td>
+        <td class="wide-only"><span class="row tight">${one.services.slice(0, 5).map((/** @type {any} */ service) => html`<a class="text" href=${to(["services", service.name])}>${service.name}</a>`)}${one.services.length > 5 && html`<span class="faint">+${one.services.length - 5}</span>`}</span></td>
         <td class="soft wide-only">${one.sdk_version ?? "–"}</td><td class="num soft wide-only"><${Ago} at=${one.created_at} /></td></tr>`)}</tbody></table></div>`)}</${Show}></div>
     ${open && html`<${Register} close=${() => go("#/deployments", true)} again=${list.again} />`}`;
 }

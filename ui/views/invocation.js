@@ -76,8 +76,9 @@ function Why({ why }) {
     ${why.circle && html`<b>They wait for each other in a circle: one of them must be cancelled.</b>`}</div></div>`;
 }
 
-/** A text whose ids lead somewhere. @param {string} text */
-const linked = (text) => text.split(/(inv_[0-9A-Za-z]{20,})/).map((word) => (word.startsWith("inv_") ? html`<a class="text mono" href=${toInvocation(word)}>${word.slice(0, 10)}…</a>` : word));
+/** A text whose ids lead somewhere, with times as they are here. @param {string} text */
+const linked = (text) => text.split(/(inv_[0-9A-Za-z]{20,}|\d{4}-\d\d-\d\dT[\d:.]+Z)/).map((word) => (
+  word.startsWith("inv_") ? html`<a class="text mono" href=${toInvocation(word)}>${word.slice(0, 10)}…</a>` : /^\d{4}-.*Z$/.test(word) ? html`<${Moment} at=${word} />` : word));
 
 /** @param {{ row: any }} props */
 function Failure({ row }) {

@@ -126,7 +126,7 @@ export function Invocations() {
           picked.value = allPicked ? new Set() : new Set(rows.map((row) => row.id));
           whole.value = false;
         }} /></th>
-        <th>Status</th><th>Target</th><th class="wide-only">Id</th><th class="num">Created</th><th class="num">Took</th><th class="wide-only">What happened last</th></tr></thead>
+        <th><span class="wide-only">Status</span></th><th>Target</th><th class="wide-only">Id</th><th class="num">Created</th><th class="num">Took</th><th class="wide-only">What happened last</th></tr></thead>
       <tbody>${rows.map((row, place) => html`<${Line} key=${row.id} row=${row} place=${place} on=${place === at.value}
         picked=${picked.value.has(row.id)} toggle=${toggle} />`)}</tbody>
     </table></div>`}
@@ -152,7 +152,7 @@ function Line({ row, place, on, picked, toggle }) {
   const took = (row.completed_at ? ms(row.completed_at) : now.value) - ms(row.created_at);
   return html`<tr id=${`row-${place}`} class=${`link ${on ? "on" : ""} ${picked ? "picked" : ""}`}>
     <td class="check"><input type="checkbox" aria-label=${`Pick ${row.target}`} checked=${picked} onChange=${() => toggle(row.id)} /></td>
-    <td><${Status} of=${row} /></td>
+    <td class="slim"><${Status} of=${row} /></td>
     <td><a class="strong cut" href=${toInvocation(row.id)}>${row.target}</a></td>
     <td class="wide-only"><a class="mono faint" href=${toInvocation(row.id)}>${short(row.id)}</a></td>
     <td class="num soft"><${Ago} at=${row.created_at} /></td>

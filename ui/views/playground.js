@@ -61,7 +61,7 @@ export function Playground({ service, handler }) {
 
   return html`<section class="card"><header><h2>Playground</h2><div class="seg" role="group" aria-label="How it is called">
       <button aria-pressed=${!send.value} onClick=${() => (send.value = false)}>Call and wait</button><button aria-pressed=${send.value} onClick=${() => (send.value = true)}>Send</button></div></header>
-    <div class="two"><form class="pad stack" onSubmit=${run}>
+    <div class="two even"><form class="pad stack" onSubmit=${run}>
       <div class="fields">${keyed && text("Key", service.ty === "Workflow" ? "one run for each" : "of the object", key, true)}${text("Idempotency key", "(optional)", idempotency)}${send.value && text("Delay", "such as 10s, 1h (optional)", delay)}</div>
       <div class="stack tight"><div class="row between"><h3>Input</h3>${hasFields(schema) && html`<div class="seg" role="group" aria-label="How the input is written"><button type="button" aria-pressed=${asForm.value} onClick=${() => switchTo(true)}>Form</button><button type="button" aria-pressed=${!asForm.value} onClick=${() => switchTo(false)}>JSON</button></div>`}</div>
         ${asForm.value ? html`<${Form} schema=${schema} value=${value.value} required change=${(/** @type {any} */ next) => (value.value = next)} />`
@@ -71,7 +71,7 @@ export function Playground({ service, handler }) {
         <span class="soft small cut">${handler.public && service.public ? call.base : "It is private: the ingress refuses it"}</span></div>
       ${answer.value && html`<${Shown} of=${answer.value} />`}
     </form>
-    <div class="pad stack tight" style=${{ borderLeft: "1px solid var(--line)" }}><div class="row between"><div class="seg" role="group" aria-label="Language">${["curl", "TypeScript", "Python"].map((one) => html`<button aria-pressed=${tongue.value === one} onClick=${() => (tongue.value = one)}>${one}</button>`)}</div><${Copy} text=${code} /></div>
+    <div class="pad stack tight" style=${{ alignContent: "start" }}><div class="row between"><div class="seg" role="group" aria-label="Language">${["curl", "TypeScript", "Python"].map((one) => html`<button aria-pressed=${tongue.value === one} onClick=${() => (tongue.value = one)}>${one}</button>`)}</div><${Copy} text=${code} /></div>
       <div class="value"><pre tabindex="0">${code}</pre></div></div></div></section>`;
 }
 

@@ -15,7 +15,7 @@ export const TYPES = { Service: "Service", VirtualObject: "Object", Workflow: "W
 export function Services() {
   const list = useLoad(() => get("/services"), [], 10_000);
   return html`<div class="head"><div><h1>Services</h1><p class="sub">What the registered deployments offer, in the newest revision</p></div></div>
-    <div class="card"><${Show} of=${list}>${({ services }) => (services.length === 0
+    <div class="card"><${Show} of=${list}>${(/** @type {any} */ { services }) => (services.length === 0
       ? html`<div class="empty"><h2>No services yet</h2><p>Register the address of a program that serves handlers, and they are listed here.</p><${Command} text="latchwork deployments register http://localhost:9080" /><a class="button" href="#/deployments?register=1">Register a deployment</a></div>`
       : html`<div class="scroll"><table><thead><tr><th>Service</th><th>Type</th><th>Handlers</th><th class="num wide-only">Revision</th><th class="wide-only">Deployment</th><th class="wide-only">Ingress</th></tr></thead>
       <tbody>${services.map((/** @type {any} */ one) => html`<tr class="link"><td><a class="strong" href=${to(["services", one.name])}><b>${one.name}</b></a>${one.documentation && html`<div class="soft small cut">${one.documentation}</div>`}</td>
@@ -34,11 +34,14 @@ export function Service({ name, handler }) {
       ${handler ? html`<${Handler} service=${one} name=${handler} />` : html`<div class="stack"><${HandlerList} service=${one} /><${Settings} service=${one} again=${service.again} /></div>`}`}</${Show}>`;
 }
 
+/** What a handler may do beside others of its key. @type {Record<string, string>} */
+const KINDS = { Exclusive: "one at a time for each key", Shared: "shared, reads", Workflow: "runs once for each key" };
+
 /** @param {{ service: any }} props */
 const HandlerList = ({ service }) => html`<section class="card"><header><h2>Handlers</h2><span class="soft">revision ${service.revision} of <a class="text mono" href=${to(["deployments", service.deployment_id])}>${service.deployment_id.slice(0, 12)}…</a></span></header>
   <div class="scroll"><table><thead><tr><th>Handler</th><th>Kind</th><th>Input</th><th>Output</th><th /></tr></thead><tbody>${service.handlers.map((/** @type {any} */ one) => html`<tr class="link">
     <td><a class="strong" href=${to(["services", service.name, one.name])}><b>${one.name}</b></a>${one.documentation && html`<div class="soft small">${one.documentation}</div>`}</td>
-    <td class="soft">${one.ty ?? "–"}${!one.public && html` <span class="tag">private</span>`}</td><td class="soft">${one.input_description}</td><td class="soft">${one.output_description}</td>
+    <td class="soft">${KINDS[one.ty] ?? "at any time"}${!one.public && html` <span class="tag">private</span>`}</td><td class="soft">${one.input_description}</td><td class="soft">${one.output_description}</td>
     <td class="num"><a class="button" href=${to(["services", service.name, one.name])}><${Icon} name="play" />Try</a></td></tr>`)}</tbody></table></div></section>`;
 
 /** @param {{ service: any, name: string }} props */
@@ -104,7 +107,7 @@ function Settings({ service, again }) {
     await again();
   });
   return html`<section class="card"><header><h2>Settings</h2><span class="soft">Changed here, they count more than the code, until they are reset</span></header>
-    <div class="scroll"><table><thead><tr><th>Setting</th><th style=${{ minWidth: "150px" }}>Value</th><th>Said by</th><th /></tr></thead><tbody>${rows.map(([name, kind, means]) => {
+    <div class="scroll"><table><thead><tr><th>Setting</th><th style=${{ width: "220px" }}>Value</th><th>Said by</th><th /></tr></thead><tbody>${rows.map(([name, kind, means]) => {
       const { value, source } = service.in_force[name];
       const now = edits.value[name] ?? text(value);
       return html`<tr><td><label for=${name}><b style=${{ fontWeight: 550 }}>${label(name)}</b><div class="soft small">${means}</div></label></td>

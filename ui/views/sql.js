@@ -176,6 +176,6 @@ function quoted(value) {
 /** @param {{ columns: any[], use: (name: string) => void }} props */
 function Tables({ columns, use }) {
   const tables = [...new Set(columns.map((one) => one.table_name))].filter((name) => !/^(tables|columns|schemata)$/.test(name));
-  return html`<section class="card"><header><h2>Tables</h2></header><div class="pad stack tight">${tables.map((name) => html`<details><summary class="row" style=${{ cursor: "pointer" }}><b class="mono" style=${{ fontWeight: 550 }}>${name}</b><button class="button plain" onClick=${(/** @type {Event} */ event) => { event.preventDefault(); use(name); }}>Use</button></summary>
-    <div class="row tight" style=${{ padding: "6px 0" }}>${columns.filter((one) => one.table_name === name).map((one) => html`<span class="tag mono" title=${one.data_type}>${one.column_name}</span>`)}</div></details>`)}</div></section>`;
+  return html`<section class="card"><header><h2>Tables</h2></header><div class="pad fields">${tables.map((name) => html`<details><summary class="mono" style=${{ cursor: "pointer" }}>${name}</summary>
+    <div class="row tight" style=${{ padding: "6px 0" }}><button class="button" onClick=${() => use(name)}>Use</button>${columns.filter((one) => one.table_name === name).map((one) => html`<span class="tag mono" title=${one.data_type}>${one.column_name}</span>`)}</div></details>`)}</div></section>`;
 }

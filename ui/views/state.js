@@ -15,7 +15,7 @@ const KEYS = 200;
 export function State({ service, of: key }) {
   const services = useLoad(() => get("/services"), []);
   return html`<div class="head"><div><h1>State</h1><p class="sub">What objects and workflows keep under their keys</p></div></div>
-    <${Show} of=${services}>${({ services: all }) => {
+    <${Show} of=${services}>${(/** @type {any} */ { services: all }) => {
       const keyed = all.filter((/** @type {any} */ one) => one.ty !== "Service");
       if (keyed.length === 0) return html`<div class="card empty"><h2>No state yet</h2><p>Virtual objects and workflows keep state under names, for each of their keys. None is registered.</p></div>`;
       const chosen = service ?? keyed[0].name;

@@ -58,7 +58,7 @@ export function Timeline({ row, steps, now, on, pick }) {
 function Lane({ icon, title, name, on, flat, pick, children }) {
   const inside = html`<span class="label"><${Icon} name=${icon} /><span class="cut">${name ? html`<span class="wide-only soft">${title} </span><b style=${{ fontWeight: 550 }}>${name}</b>` : title}</span></span><span class="track">${children}</span>`;
   return flat ? html`<div class="lane flat">${inside}</div>`
-    : html`<button class=${`lane ${on ? "on" : ""}`} aria-label=${`${title} ${name}: show this entry`} onClick=${pick}>${inside}</button>`;
+    : html`<button class=${`lane ${on ? "on" : ""}`} title="Show this entry" onClick=${pick}>${inside}</button>`;
 }
 
 const percent = (/** @type {number} */ share) => `${(share * 100).toFixed(3)}%`;
@@ -72,8 +72,8 @@ function Bar({ step, scale, now, critical: isCritical }) {
   const tone = step.failed ? "bad" : step.type === "Run" && !open ? "ok" : step.tone;
   const mark = isCritical ? "critical" : "";
   return html`<svg role="img" aria-label=${told}><title>${told}, from ${clock(step.from)}</title>
-    ${step.waits ? html`<rect class=${`f-${tone} ${mark} ${open ? "hatch" : ""}`} x=${percent(from)} y="7" height="12" width=${percent(Math.max(to - from, 0))} rx="3" style=${{ minWidth: "3px" }} />
-      <rect class=${`f-${tone}`} x=${percent(from)} y="7" width="3" height="12" rx="1.5" />`
+    ${step.waits ? html`<rect class=${`f-${tone} ${mark} ${open ? "hatch" : ""}`} x=${percent(from)} y="7" height="12" width=${percent(Math.max(to - from, 0))} rx="3" />
+      ${to - from < 0.004 && html`<rect class=${`f-${tone}`} x=${percent(from)} y="7" width="3" height="12" rx="1.5" />`}`
     : html`<circle class=${`f-${tone}`} cx=${percent(from)} cy="13" r="4" />`}
     ${step.due && open && html`<line x1=${percent(to)} x2="100%" y1="13" y2="13" stroke="var(--wait-fill)" stroke-width="2" stroke-dasharray="3 4" />`}
     ${step.waits && html`<text x=${percent(to > .8 ? from : to)} dx=${to > .8 ? -6 : 6} y="17" text-anchor=${to > .8 ? "end" : "start"}>${duration((step.to ?? now) - step.from)}${open ? "…" : ""}</text>`}
