@@ -16,7 +16,7 @@ const DRAIN = {
 };
 
 /** @param {{ of: any }} props */
-function Drain({ of }) {
+export function Drain({ of }) {
   if (!of) return null;
   const look = DRAIN[of.state] ?? DRAIN.active;
   return html`<span class=${`status t-${look.tone}`} title=${look.means}><${Icon} name=${look.icon} />${of.state}</span>`;

@@ -136,7 +136,7 @@ function Machine() {
   if (!now) return html`<section class="card"><header><h2>Storage</h2></header><${Bones} /></section>`;
   const used = now.disk_size && now.disk_free !== null ? 1 - now.disk_free / now.disk_size : null;
   return html`<section class="card"><header><h2>Storage</h2><span class="soft">${count(now.running)} of ${count(now.slots)} slots taken</span></header>
-    <div class="scroll"><table class="plain"><thead><tr><th>Partition</th><th class="num">Records</th><th class="num">Behind</th><th class="num">Log</th><th class="num">In memory</th></tr></thead>
+    <div class="scroll" tabindex="0" role="region" aria-label="Partitions"><table class="plain"><thead><tr><th>Partition</th><th class="num">Records</th><th class="num">Behind</th><th class="num">Log</th><th class="num">In memory</th></tr></thead>
     <tbody>${now.partitions.map((one, place) => html`<tr><td>${place}</td><td class="num">${count(one.appended)}</td>
       <td class="num" title="Records that the tables on disk do not know of yet">${count(Math.max(one.appended - one.persisted, 0))}</td>
       <td class="num">${size(one.log_bytes)}</td><td class="num">${size(one.memory_bytes)}</td></tr>`)}</tbody></table></div>

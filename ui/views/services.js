@@ -7,6 +7,7 @@ import { to } from "../parts/route.js";
 import { attempt, say, words } from "../parts/say.js";
 import { count, counted } from "../parts/time.js";
 import { Command } from "../parts/value.js";
+import { Drain } from "./deployments.js";
 import { Playground } from "./playground.js";
 
 /** @type {Record<string, string>} */
@@ -31,7 +32,7 @@ export function Service({ name, handler }) {
     <${Show} of=${service}>${(/** @type {any} */ one) => html`<div class="head"><div><h1 class="row">${name}${handler ? `/${handler}` : ""} <span class="tag">${TYPES[one.ty]}</span>${!one.public && html`<span class="tag">private</span>`}</h1>
         ${one.documentation && html`<p class="sub">${one.documentation}</p>`}</div>
         <div class="row"><a class="button" href=${to(["invocations"], { service: name, handler })}><${Icon} name="invocations" />Its invocations</a>${one.ty !== "Service" && html`<a class="button" href=${to(["state", name])}><${Icon} name="state" />Its state</a>`}</div></div>
-      ${handler ? html`<${Handler} service=${one} name=${handler} />` : html`<div class="stack"><${HandlerList} service=${one} /><${Settings} service=${one} again=${service.again} /></div>`}`}</${Show}>`;
+      ${handler ? html`<${Handler} service=${one} name=${handler} />` : html`<div class="stack"><${HandlerList} service=${one} /><${Versions} service=${one} /><${Settings} service=${one} again=${service.again} /></div>`}`}</${Show}>`;
 }
 
 /** What a handler may do beside others of its key. @type {Record<string, string>} */
@@ -63,6 +64,15 @@ const InForce = ({ of }) => html`<div class="scroll"><table class="plain"><tbody
 const label = (name) => name.replace("retry_policy.", "retry: ").replaceAll("_", " ");
 /** @param {any} value */
 const shown = (value) => (value === null ? "unlimited" : typeof value === "boolean" ? (value ? "yes" : "no") : typeof value === "number" ? count(value) : String(value));
+
+/** The deployments that offer it. @param {{ service: any }} props */
+function Versions({ service }) {
+  const list = useLoad(() => get("/deployments"), [service.name], 5000);
+  const offering = (list.value?.deployments ?? []).flatMap((/** @type {any} */ one) => one.services.filter((/** @type {any} */ it) => it.name === service.name).map((/** @type {any} */ it) => ({ ...one, revision: it.revision }))).reverse();
+  return html`<section class="card"><header><h2>Versions</h2><span class="soft">What has begun stays on its own; new invocations go to the newest</span></header><div class="scroll"><table><tbody>${offering.map((/** @type {any} */ one) => html`<tr class="link">
+    <td>revision ${one.revision}</td><td><a class="strong" href=${to(["deployments", one.id])}>${one.uri ?? one.id}</a></td><td><${Drain} of=${one.drain} /></td>
+    <td class="num"><a class="text" href=${to(["invocations"], { service: service.name, deployment: one.id, status: "running,ready,suspended,backing-off,paused" })}>what is in flight there</a></td></tr>`)}</tbody></table></div></section>`;
+}
 
 /** What can be set, in the order in which it is shown: its name, kind and what it means. @type {[string, "duration" | "truth" | "number" | "choice", string][]} */
 const SETTINGS = [
