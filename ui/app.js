@@ -67,7 +67,7 @@ function App() {
       removeEventListener("keydown", palette);
     };
   }, []);
-  return html`<a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>To the content</a>
+  return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>To the content</a>
   <div class="frame">
     <div class="side"><a class="brand" href="#/"><img src="icon.svg" alt="" width="22" height="22" />Latchwork</a>
       <button class="finder" onClick=${() => (opened.value = true)}><${Icon} name="search" /><span class="grow">Go to…</span><kbd>Ctrl K</kbd></button>

@@ -56,28 +56,28 @@ export function Form({ schema, root = schema, value, name = "", required, change
     const given = value && typeof value === "object" ? value : {};
     const fields = Object.entries(own.properties).map(([field, inner]) => html`<${Form} key=${field} schema=${inner} root=${root}
       name=${field} required=${(own.required ?? []).includes(field)} value=${given[field]}
-      change=${(/** @type {any} */ next) => change(withField(given, field, next))} />`);
+      change=${(next) => change(withField(given, field, next))} />`);
     return name ? html`<fieldset><legend>${name}</legend><div class="fields">${fields}</div></fieldset>` : html`<div class="fields">${fields}</div>`;
   }
   if (own.enum) {
-    return html`<label class="field">${label}<select value=${JSON.stringify(value)} onChange=${(/** @type {any} */ event) =>
+    return html`<label class="field">${label}<select value=${JSON.stringify(value)} onChange=${(event) =>
       change(event.target.value === "" ? undefined : JSON.parse(event.target.value))}>
       ${!required && html`<option value="">–</option>`}
-      ${own.enum.map((/** @type {any} */ one) => html`<option value=${JSON.stringify(one)}>${String(one)}</option>`)}</select></label>`;
+      ${own.enum.map((one) => html`<option value=${JSON.stringify(one)}>${String(one)}</option>`)}</select></label>`;
   }
   if (type === "boolean") {
     return html`<label class="field">${label}<span class="row"><input type="checkbox" checked=${value === true}
-      onChange=${(/** @type {any} */ event) => change(event.target.checked)} /></span></label>`;
+      onChange=${(event) => change(event.target.checked)} /></span></label>`;
   }
   if (type === "integer" || type === "number") {
     return html`<label class="field">${label}<input type="number" step=${type === "integer" ? 1 : "any"} min=${own.minimum} max=${own.maximum}
-      value=${value ?? ""} onInput=${(/** @type {any} */ event) => change(event.target.value === "" ? undefined : Number(event.target.value))} /></label>`;
+      value=${value ?? ""} onInput=${(event) => change(event.target.value === "" ? undefined : Number(event.target.value))} /></label>`;
   }
   if (type === "string") {
     return html`<label class="field">${label}<input type="text" value=${value ?? ""} maxlength=${own.maxLength}
-      onInput=${(/** @type {any} */ event) => change(event.target.value === "" && !required ? undefined : event.target.value)} /></label>`;
+      onInput=${(event) => change(event.target.value === "" && !required ? undefined : event.target.value)} /></label>`;
   }
-  return html`<label class="field">${label}<textarea rows="3" spellcheck="false" onChange=${(/** @type {any} */ event) => {
+  return html`<label class="field">${label}<textarea rows="3" spellcheck="false" onChange=${(event) => {
     try {
       change(event.target.value.trim() === "" ? undefined : JSON.parse(event.target.value));
       event.target.setCustomValidity("");

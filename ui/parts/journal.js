@@ -136,7 +136,7 @@ export function values(step) {
   /** @type {{ label: string, bytes?: number[], failure?: any }[]} */
   const out = [];
   const { fields, answer } = step;
-  const put = (/** @type {string} */ label, /** @type {any} */ value) => {
+  const put = (/** @type {string} */ label, value) => {
     if (Array.isArray(value) && (value.length === 0 || typeof value[0] === "number")) out.push({ label, bytes: value });
     else if (value?.Success) out.push({ label, bytes: value.Success });
     else if (value?.Failure) out.push({ label, failure: value.Failure });

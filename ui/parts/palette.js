@@ -35,14 +35,14 @@ export function Palette() {
   useEffect(() => {
     input.current?.focus();
     get("/services").then(({ services }) => {
-      places.value = services.flatMap((/** @type {any} */ service) => [
+      places.value = services.flatMap((service) => [
         { icon: "services", text: service.name, means: "service", where: to(["services", service.name]) },
-        ...service.handlers.map((/** @type {any} */ handler) => ({ icon: "play", text: `${service.name}/${handler.name}`, means: "playground", where: to(["services", service.name, handler.name]) })),
+        ...service.handlers.map((handler) => ({ icon: "play", text: `${service.name}/${handler.name}`, means: "playground", where: to(["services", service.name, handler.name]) })),
       ]);
     }).catch(() => {});
   }, []);
   const wanted = text.value.trim();
-  const found = [...PAGES, ...MORE, ...places.value].filter((place) => fits(place.text, wanted)).slice(0, 12);
+  const found = [...PAGES, ...MORE, ...places.value].filter((place) => fits(place.text, wanted)).sort((a, b) => begins(b, wanted) - begins(a, wanted)).slice(0, 12);
   if (/^inv_\w+$/.test(wanted)) found.unshift({ icon: "invocations", text: wanted, means: "open this invocation", where: toInvocation(wanted) });
   else if (wanted) found.push({ icon: "search", text: `Invocations with “${wanted}” in the input`, means: "", where: to(["invocations"], { text: wanted }) });
   const close = () => (opened.value = false);
@@ -61,9 +61,12 @@ export function Palette() {
   };
   return html`<${Dialog} title="Go to" kind="palette" close=${close}>
     <input ref=${input} role="combobox" aria-label="Go to" aria-expanded="true" aria-controls="places" aria-activedescendant=${`place-${at.value}`} placeholder="Go to a page, a service, a handler, an id…" value=${text.value}
-      onInput=${(/** @type {any} */ event) => { text.value = event.target.value; at.value = 0; }} onKeyDown=${pressed} />
+      onInput=${(event) => { text.value = event.target.value; at.value = 0; }} onKeyDown=${pressed} />
     <ul class="options" id="places" role="listbox" aria-label="Places">${found.map((place, index) => html`<li id=${`place-${index}`} role="option" aria-selected=${index === at.value} onClick=${() => open(place)} onMouseMove=${() => (at.value = index)}><${Icon} name=${place.icon} /><span class="cut">${place.text}</span><span class="soft">${place.means}</span></li>`)}</ul></${Dialog}>`;
 }
+
+/** Those that have it in one piece come first. @param {Place} place @param {string} wanted */
+const begins = (place, wanted) => Number(place.text.toLowerCase().includes(wanted.toLowerCase()));
 
 /** All letters, in this order. @param {string} text @param {string} wanted */
 function fits(text, wanted) {

@@ -26,7 +26,7 @@ export async function copy(text) {
 
 /** @param {{ text: string, label?: string, plain?: boolean }} props */
 export const Copy = ({ text, label = "Copy", plain }) => html`<button class=${`button plain ${plain ? "icon-only" : ""}`}
-  aria-label=${label} title=${label} onClick=${(/** @type {Event} */ event) => { event.preventDefault(); event.stopPropagation(); copy(text); }}><${Icon} name="copy" />${!plain && label}</button>`;
+  aria-label=${label} title=${label} onClick=${(event) => { event.preventDefault(); event.stopPropagation(); copy(text); }}><${Icon} name="copy" />${!plain && label}</button>`;
 
 /** @param {string} name @param {BlobPart} content @param {string} [type] */
 export function keep(name, content, type = "application/octet-stream") {

@@ -72,7 +72,7 @@ function Why({ why }) {
   const calm = ["running", "completed", "scheduled", "waiting_for_timer"].includes(why.reason);
   return html`<div class=${`note ${calm ? "" : "warn"}`} role="status" aria-label="Why it is not moving"><${Icon} name="info" /><div class="stack tight">
     <div>${linked(why.sentence)}</div>
-    ${why.chain.length > 0 && html`<ol style=${{ margin: 0, paddingLeft: "18px" }}>${why.chain.map((/** @type {any} */ link) => html`<li><a class="text" href=${toInvocation(link.id)}>${link.target}</a>: ${linked(link.sentence)}</li>`)}</ol>`}
+    ${why.chain.length > 0 && html`<ol style=${{ margin: 0, paddingLeft: "18px" }}>${why.chain.map((link) => html`<li><a class="text" href=${toInvocation(link.id)}>${link.target}</a>: ${linked(link.sentence)}</li>`)}</ol>`}
     ${why.circle && html`<b>They wait for each other in a circle: one of them must be cancelled.</b>`}</div></div>`;
 }
 
@@ -134,7 +134,7 @@ function Choice({ row, action, from, close, again }) {
   const resumes = action === "resume";
   const chosen = useSignal(resumes ? "keep" : "latest");
   const error = useSignal("");
-  const offers = (deployments.value?.deployments ?? []).filter((/** @type {any} */ one) => one.services.some((/** @type {any} */ service) => service.name === row.target_service_name));
+  const offers = (deployments.value?.deployments ?? []).filter((one) => one.services.some((service) => service.name === row.target_service_name));
   const run = async () => {
     error.value = "";
     try {
@@ -154,9 +154,9 @@ function Choice({ row, action, from, close, again }) {
   const title = resumes ? "Resume" : from > 0 ? "Restart from here" : "Restart as new";
   return html`<${Dialog} title=${title} close=${close} bottom=${html`<button class="button" onClick=${close}>Leave it</button><button class="button main" onClick=${run}>${title}</button>`}>
     <p class="soft">${resumes ? "It goes on at once." : from > 0 ? `A new invocation begins with the first ${counted(from + 1, "command")} of this journal: what they recorded is not done again. This one stays as it is.` : "A new invocation begins with the same input. This one stays as it is."}</p>
-    <label class="field"><span>Deployment</span><select value=${chosen.value} onChange=${(/** @type {any} */ event) => (chosen.value = event.target.value)}>
+    <label class="field"><span>Deployment</span><select value=${chosen.value} onChange=${(event) => (chosen.value = event.target.value)}>
       <option value="keep">Where it was</option><option value="latest">The newest</option>
-      ${offers.map((/** @type {any} */ one) => html`<option value=${one.id}>${one.uri ?? one.id} (${one.id})</option>`)}</select></label>
+      ${offers.map((one) => html`<option value=${one.id}>${one.uri ?? one.id} (${one.id})</option>`)}</select></label>
     ${error.value && html`<div class="note bad" role="alert"><${Icon} name="alert" />${error.value}</div>`}
   </${Dialog}>`;
 }
@@ -217,7 +217,7 @@ function Journal({ row, steps, open }) {
           ${step.child && html`<a class="text" href=${toInvocation(step.child)}>Open ${step.name}</a>`}${step.due && html`<span>due at ${clock(step.due)}</span>`}
           <span class="grow" />${step.command > 0 && row.target_service_ty !== "workflow" && step.type !== "Output" && html`<button class="button" onClick=${() => (from.value = step.command - 1)}><${Icon} name="retry" />Restart from here</button>`}</div>
         ${values(step).map((value) => html`<div class="stack tight"><h3>${value.label}</h3>${value.failure ? html`<div class="note bad"><${Icon} name="cross" /><pre>[${value.failure.code}] ${value.failure.message}</pre></div>` : html`<${Value} bytes=${value.bytes} name=${`entry-${step.index}`} />`}</div>`)}
-        ${step.fields?.headers?.length > 0 && html`<details><summary class="soft small">${counted(step.fields.headers.length, "header")}</summary><dl class="facts small">${step.fields.headers.map((/** @type {any} */ header) => html`<dt class="mono">${header.name}</dt><dd class="mono">${header.value}</dd>`)}</dl></details>`}
+        ${step.fields?.headers?.length > 0 && html`<details><summary class="soft small">${counted(step.fields.headers.length, "header")}</summary><dl class="facts small">${step.fields.headers.map((header) => html`<dt class="mono">${header.name}</dt><dd class="mono">${header.value}</dd>`)}</dl></details>`}
       </div></details>`)}
     ${seen.length < steps.length && html`<div class="pad"><button class="button" onClick=${() => (shown.value += ENTRIES)}>Show more</button></div>`}
     ${from.value >= 0 && html`<${Choice} row=${row} action="restart-as-new" from=${from.value} close=${() => (from.value = -1)} />`}

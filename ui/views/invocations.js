@@ -200,7 +200,7 @@ function Filter() {
   const open = useSignal(false);
   const known = useLoad(() => get("/services"), []);
   const terms = chips(query);
-  const submit = (/** @type {Event} */ event) => {
+  const submit = (event) => {
     event.preventDefault();
     const found = parse(typed.value.trim());
     wrong.value = found.wrong ?? "";
@@ -217,10 +217,10 @@ function Filter() {
     <div style=${{ position: "relative" }}>
       <label class="hidden" for="filter">Filter</label>
       <input id="filter" type="search" autocomplete="off" spellcheck="false" placeholder="Filter: service:Orders status:paused since:1h, an id, or a text in the input"
-        value=${typed.value} onInput=${(/** @type {any} */ event) => { typed.value = event.target.value; open.value = true; }}
+        value=${typed.value} onInput=${(event) => { typed.value = event.target.value; open.value = true; }}
         onFocus=${() => (open.value = true)} onBlur=${() => setTimeout(() => (open.value = false), 150)}
         onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Escape" && (open.value = false)} />
-      ${offers.length > 0 && html`<div class="popup"><ul class="options">${offers.map((offer) => html`<li onMouseDown=${(/** @type {Event} */ event) => {
+      ${offers.length > 0 && html`<div class="popup"><ul class="options">${offers.map((offer) => html`<li onMouseDown=${(event) => {
         event.preventDefault();
         typed.value = typed.value.slice(0, typed.value.length - word.length) + offer.text + (offer.text.endsWith(":") ? "" : " ");
       }}><span class="mono">${offer.text}</span><span class="soft">${offer.means}</span></li>`)}</ul></div>`}
@@ -242,7 +242,7 @@ function offered(word, services) {
   const values = {
     status: FILTERABLE, result: ["success", "failure"], since: ["10m", "1h", "6h", "1d"],
     service: services.map((service) => service.name),
-    handler: [...new Set(services.flatMap((service) => service.handlers.map((/** @type {any} */ handler) => handler.name)))],
+    handler: [...new Set(services.flatMap((service) => service.handlers.map((handler) => handler.name)))],
     deployment: [...new Set(services.map((service) => service.deployment_id))],
   };
   return (values[name] ?? []).filter((one) => one.startsWith(value)).slice(0, 12).map((one) => ({ text: `${name}:${one}`, means: "" }));

@@ -127,7 +127,7 @@ function Waiting() {
   const waiting = board.value?.census?.waiting;
   return html`<section class="card"><header><h2>Waiting longest</h2></header>
     ${!waiting ? html`<${Bones} lines=${3} />` : waiting.length === 0 ? html`<div class="empty"><p>Nothing retries, is paused, or waits for a key.</p></div>` : html`
-    <table><tbody>${waiting.map((/** @type {any} */ row) => html`<tr class="link"><td><${Status} of=${row} /></td>
+    <table><tbody>${waiting.map((row) => html`<tr class="link"><td><${Status} of=${row} /></td>
       <td><a class="strong cut" href=${toInvocation(row.id)}>${row.target}</a></td><td class="num soft"><${Ago} at=${ms(row.created_at)} /></td></tr>`)}</tbody></table>`}</section>`;
 }
 

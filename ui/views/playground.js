@@ -33,7 +33,7 @@ export function Playground({ service, handler }) {
   const code = { curl, TypeScript: typescript, Python: python }[/** @type {"curl" | "TypeScript" | "Python"} */ (tongue.value)](call);
   const wrong = body !== "" && !asForm.value && !isJson(body) ? "The body is no JSON." : "";
 
-  const run = async (/** @type {Event} */ event) => {
+  const run = async (event) => {
     event.preventDefault();
     busy.value = true;
     answer.value = undefined;
@@ -57,15 +57,15 @@ export function Playground({ service, handler }) {
     } else written.value = JSON.stringify(value.value ?? null, null, 2);
     asForm.value = form;
   };
-  const text = (/** @type {string} */ name, /** @type {string} */ hint, /** @type {import("../vendor/index.js").Signal<string>} */ of, required = false) => html`<label class="field"><span>${name} <em>${hint}</em></span><input value=${of.value} required=${required} onInput=${(/** @type {any} */ event) => (of.value = event.target.value)} /></label>`;
+  const text = (/** @type {string} */ name, /** @type {string} */ hint, /** @type {import("../vendor/index.js").Signal<string>} */ of, required = false) => html`<label class="field"><span>${name} <em>${hint}</em></span><input value=${of.value} required=${required} onInput=${(event) => (of.value = event.target.value)} /></label>`;
 
   return html`<section class="card"><header><h2>Playground</h2><div class="seg" role="group" aria-label="How it is called">
       <button aria-pressed=${!send.value} onClick=${() => (send.value = false)}>Call and wait</button><button aria-pressed=${send.value} onClick=${() => (send.value = true)}>Send</button></div></header>
     <div class="two even"><form class="pad stack" onSubmit=${run}>
       <div class="fields">${keyed && text("Key", service.ty === "Workflow" ? "one run for each" : "of the object", key, true)}${text("Idempotency key", "(optional)", idempotency)}${send.value && text("Delay", "such as 10s, 1h (optional)", delay)}</div>
       <div class="stack tight"><div class="row between"><h3>Input</h3>${hasFields(schema) && html`<div class="seg" role="group" aria-label="How the input is written"><button type="button" aria-pressed=${asForm.value} onClick=${() => switchTo(true)}>Form</button><button type="button" aria-pressed=${!asForm.value} onClick=${() => switchTo(false)}>JSON</button></div>`}</div>
-        ${asForm.value ? html`<${Form} schema=${schema} value=${value.value} required change=${(/** @type {any} */ next) => (value.value = next)} />`
-          : html`<textarea rows="7" aria-label="Input as JSON" spellcheck="false" value=${written.value} onInput=${(/** @type {any} */ event) => (written.value = event.target.value)} />`}
+        ${asForm.value ? html`<${Form} schema=${schema} value=${value.value} required change=${(next) => (value.value = next)} />`
+          : html`<textarea rows="7" aria-label="Input as JSON" spellcheck="false" value=${written.value} onInput=${(event) => (written.value = event.target.value)} />`}
         ${wrong && html`<p class="small" style=${{ color: "var(--bad)" }}>${wrong}</p>`}</div>
       <div class="row"><button class="button main" disabled=${busy.value || !base.value}><${Icon} name="play" />${busy.value ? "Waiting for the answer…" : send.value ? "Send" : "Call"}</button>
         <span class="soft small cut">${handler.public && service.public ? call.base : "It is private: the ingress refuses it"}</span></div>

@@ -16,11 +16,11 @@ export const TYPES = { Service: "Service", VirtualObject: "Object", Workflow: "W
 export function Services() {
   const list = useLoad(() => get("/services"), [], 10_000);
   return html`<div class="head"><div><h1>Services</h1><p class="sub">What the registered deployments offer, in the newest revision</p></div></div>
-    <div class="card"><${Show} of=${list}>${(/** @type {any} */ { services }) => (services.length === 0
+    <div class="card"><${Show} of=${list}>${({ services }) => (services.length === 0
       ? html`<div class="empty"><h2>No services yet</h2><p>Register the address of a program that serves handlers, and they are listed here.</p><${Command} text="latchwork deployments register http://localhost:9080" /><a class="button" href="#/deployments?register=1">Register a deployment</a></div>`
       : html`<div class="scroll"><table><thead><tr><th>Service</th><th>Type</th><th>Handlers</th><th class="num wide-only">Revision</th><th class="wide-only">Deployment</th><th class="wide-only">Ingress</th></tr></thead>
-      <tbody>${services.map((/** @type {any} */ one) => html`<tr class="link"><td><a class="strong" href=${to(["services", one.name])}><b>${one.name}</b></a>${one.documentation && html`<div class="soft small cut">${one.documentation}</div>`}</td>
-        <td><span class="tag">${TYPES[one.ty]}</span></td><td><span class="row tight">${one.handlers.slice(0, 6).map((/** @type {any} */ handler) => html`<a class="text" href=${to(["services", one.name, handler.name])}>${handler.name}</a>`)}${one.handlers.length > 6 && html`<span class="faint">+${one.handlers.length - 6}</span>`}</span></td>
+      <tbody>${services.map((one) => html`<tr class="link"><td><a class="strong" href=${to(["services", one.name])}><b>${one.name}</b></a>${one.documentation && html`<div class="soft small cut">${one.documentation}</div>`}</td>
+        <td><span class="tag">${TYPES[one.ty]}</span></td><td><span class="row tight">${one.handlers.slice(0, 6).map((handler) => html`<a class="text" href=${to(["services", one.name, handler.name])}>${handler.name}</a>`)}${one.handlers.length > 6 && html`<span class="faint">+${one.handlers.length - 6}</span>`}</span></td>
         <td class="num wide-only">${one.revision}</td><td class="wide-only"><a class="mono faint" href=${to(["deployments", one.deployment_id])}>${one.deployment_id.slice(0, 12)}…</a></td>
         <td class="wide-only">${one.public ? "public" : html`<span class="tag">private</span>`}</td></tr>`)}</tbody></table></div>`)}</${Show}></div>`;
 }
@@ -29,7 +29,7 @@ export function Services() {
 export function Service({ name, handler }) {
   const service = useLoad(() => get(`/services/${part(name)}`), [name]);
   return html`<div class="crumb"><a href="#/services">Services</a> / ${handler ? html`<a href=${to(["services", name])}>${name}</a> / ${handler}` : name}</div>
-    <${Show} of=${service}>${(/** @type {any} */ one) => html`<div class="head"><div><h1 class="row">${name}${handler ? `/${handler}` : ""} <span class="tag">${TYPES[one.ty]}</span>${!one.public && html`<span class="tag">private</span>`}</h1>
+    <${Show} of=${service}>${(one) => html`<div class="head"><div><h1 class="row">${name}${handler ? `/${handler}` : ""} <span class="tag">${TYPES[one.ty]}</span>${!one.public && html`<span class="tag">private</span>`}</h1>
         ${one.documentation && html`<p class="sub">${one.documentation}</p>`}</div>
         <div class="row"><a class="button" href=${to(["invocations"], { service: name, handler })}><${Icon} name="invocations" />Its invocations</a>${one.ty !== "Service" && html`<a class="button" href=${to(["state", name])}><${Icon} name="state" />Its state</a>`}</div></div>
       ${handler ? html`<${Handler} service=${one} name=${handler} />` : html`<div class="stack"><${HandlerList} service=${one} /><${Versions} service=${one} /><${Settings} service=${one} again=${service.again} /></div>`}`}</${Show}>`;
@@ -40,14 +40,14 @@ const KINDS = { Exclusive: "one at a time for each key", Shared: "shared, reads"
 
 /** @param {{ service: any }} props */
 const HandlerList = ({ service }) => html`<section class="card"><header><h2>Handlers</h2><span class="soft">revision ${service.revision} of <a class="text mono" href=${to(["deployments", service.deployment_id])}>${service.deployment_id.slice(0, 12)}…</a></span></header>
-  <div class="scroll"><table><thead><tr><th>Handler</th><th>Kind</th><th>Input</th><th>Output</th><th /></tr></thead><tbody>${service.handlers.map((/** @type {any} */ one) => html`<tr class="link">
+  <div class="scroll"><table><thead><tr><th>Handler</th><th>Kind</th><th>Input</th><th>Output</th><th /></tr></thead><tbody>${service.handlers.map((one) => html`<tr class="link">
     <td><a class="strong" href=${to(["services", service.name, one.name])}><b>${one.name}</b></a>${one.documentation && html`<div class="soft small">${one.documentation}</div>`}</td>
     <td class="soft">${KINDS[one.ty] ?? "at any time"}${!one.public && html` <span class="tag">private</span>`}</td><td class="soft">${one.input_description}</td><td class="soft">${one.output_description}</td>
     <td class="num"><a class="button" href=${to(["services", service.name, one.name])}><${Icon} name="play" />Try</a></td></tr>`)}</tbody></table></div></section>`;
 
 /** @param {{ service: any, name: string }} props */
 function Handler({ service, name }) {
-  const handler = service.handlers.find((/** @type {any} */ one) => one.name === name);
+  const handler = service.handlers.find((one) => one.name === name);
   if (!handler) return html`<div class="note bad"><${Icon} name="alert" />Service ${service.name} has no handler ${name}.</div>`;
   return html`<div class="stack">
     <${Playground} key=${`${service.name}/${name}`} service=${service} handler=${handler} />
@@ -68,8 +68,8 @@ const shown = (value) => (value === null ? "unlimited" : typeof value === "boole
 /** The deployments that offer it. @param {{ service: any }} props */
 function Versions({ service }) {
   const list = useLoad(() => get("/deployments"), [service.name], 5000);
-  const offering = (list.value?.deployments ?? []).flatMap((/** @type {any} */ one) => one.services.filter((/** @type {any} */ it) => it.name === service.name).map((/** @type {any} */ it) => ({ ...one, revision: it.revision }))).reverse();
-  return html`<section class="card"><header><h2>Versions</h2><span class="soft">What has begun stays on its own; new invocations go to the newest</span></header><div class="scroll"><table><tbody>${offering.map((/** @type {any} */ one) => html`<tr class="link">
+  const offering = (list.value?.deployments ?? []).flatMap((one) => one.services.filter((it) => it.name === service.name).map((it) => ({ ...one, revision: it.revision }))).reverse();
+  return html`<section class="card"><header><h2>Versions</h2><span class="soft">What has begun stays on its own; new invocations go to the newest</span></header><div class="scroll"><table><tbody>${offering.map((one) => html`<tr class="link">
     <td>revision ${one.revision}</td><td><a class="strong" href=${to(["deployments", one.id])}>${one.uri ?? one.id}</a></td><td><${Drain} of=${one.drain} /></td>
     <td class="num"><a class="text" href=${to(["invocations"], { service: service.name, deployment: one.id, status: "running,ready,suspended,backing-off,paused" })}>what is in flight there</a></td></tr>`)}</tbody></table></div></section>`;
 }
@@ -121,8 +121,8 @@ function Settings({ service, again }) {
       const { value, source } = service.in_force[name];
       const now = edits.value[name] ?? text(value);
       return html`<tr><td><label for=${name}><b style=${{ fontWeight: 550 }}>${label(name)}</b><div class="soft small">${means}</div></label></td>
-        <td>${kind === "truth" || kind === "choice" ? html`<select id=${name} value=${now} onChange=${(/** @type {any} */ event) => set(name, event.target.value)}>${(kind === "truth" ? ["true", "false"] : ["Pause", "Kill"]).map((one) => html`<option value=${one}>${one === "true" ? "yes" : one === "false" ? "no" : one}</option>`)}</select>`
-          : html`<input id=${name} value=${now} placeholder=${kind === "duration" ? "such as 1d or 10m" : "a number"} onInput=${(/** @type {any} */ event) => set(name, event.target.value)} />`}</td>
+        <td>${kind === "truth" || kind === "choice" ? html`<select id=${name} value=${now} onChange=${(event) => set(name, event.target.value)}>${(kind === "truth" ? ["true", "false"] : ["Pause", "Kill"]).map((one) => html`<option value=${one}>${one === "true" ? "yes" : one === "false" ? "no" : one}</option>`)}</select>`
+          : html`<input id=${name} value=${now} placeholder=${kind === "duration" ? "such as 1d or 10m" : "a number"} onInput=${(event) => set(name, event.target.value)} />`}</td>
         <td>${source === "default" ? html`<span class="faint">default</span>` : html`<span class="tag">${source}</span>`}</td>
         <td class="num">${source === "operator" && html`<button class="button plain" onClick=${() => reset(name)}>Reset</button>`}</td></tr>`;
     })}</tbody></table></div>

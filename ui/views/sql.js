@@ -76,7 +76,7 @@ export function Sql() {
     <section class="card pad stack tight">
       <${Editor} text=${text} columns=${columns.value ?? []} run=${run} />
       <div class="row"><button class="button main" disabled=${busy.value} onClick=${run}><${Icon} name="play" />${busy.value ? "Running…" : "Run"}</button><span class="faint small"><kbd>Ctrl</kbd> <kbd>Enter</kbd></span><span class="grow" />
-        <label class="row tight"><span class="hidden">Examples and history</span><select style=${{ maxWidth: "260px" }} onChange=${(/** @type {any} */ event) => { if (event.target.value) text.value = event.target.value; event.target.value = ""; }}>
+        <label class="row tight"><span class="hidden">Examples and history</span><select style=${{ maxWidth: "260px" }} onChange=${(event) => { if (event.target.value) text.value = event.target.value; event.target.value = ""; }}>
           <option value="">Examples and history</option><optgroup label="Examples">${EXAMPLES.map(([name, query]) => html`<option value=${query}>${name}</option>`)}</optgroup>
           ${history.value.length > 0 && html`<optgroup label="Asked before">${history.value.map((one) => html`<option value=${one.text}>${one.text.slice(0, 70).replaceAll("\n", " ")}</option>`)}</optgroup>`}</select></label></div>
       ${error.value && html`<div class="note bad" role="alert"><${Icon} name="alert" />${error.value}</div>`}
@@ -122,9 +122,9 @@ function Editor({ text, columns, run }) {
     } else if (event.key === "Escape") word.value = "";
   };
   return html`<div class="editor"><label class="hidden" for="statement">Statement</label>
-    <textarea id="statement" ref=${area} rows="7" spellcheck="false" autocapitalize="off" value=${text.value} onInput=${(/** @type {any} */ event) => { text.value = event.target.value; look(); }}
+    <textarea id="statement" ref=${area} rows="7" spellcheck="false" autocapitalize="off" value=${text.value} onInput=${(event) => { text.value = event.target.value; look(); }}
       onKeyDown=${pressed} onBlur=${() => setTimeout(() => (word.value = ""), 150)} aria-autocomplete="list" aria-controls="offers" aria-expanded=${offers.length > 0} role="combobox" />
-    ${offers.length > 0 && html`<div class="popup"><ul class="options" id="offers" role="listbox" aria-label="Tables and columns">${offers.map((offer, place) => html`<li role="option" aria-selected=${place === at.value} onMouseDown=${(/** @type {Event} */ event) => { event.preventDefault(); take(offer.text); }}><span class="mono">${offer.text}</span><span class="soft">${offer.means}</span></li>`)}</ul></div>`}</div>`;
+    ${offers.length > 0 && html`<div class="popup"><ul class="options" id="offers" role="listbox" aria-label="Tables and columns">${offers.map((offer, place) => html`<li role="option" aria-selected=${place === at.value} onMouseDown=${(event) => { event.preventDefault(); take(offer.text); }}><span class="mono">${offer.text}</span><span class="soft">${offer.means}</span></li>`)}</ul></div>`}</div>`;
 }
 
 /** @param {string} word @param {any[]} columns @param {string} statement */

@@ -15,7 +15,7 @@ use super::invocation::{self, InvocationRow};
 use super::stored::decode;
 use super::{ReadError, Source, Tables, object};
 use bytes::Bytes;
-use latchwork_engine::table::invocation as stored;
+use latchwork_engine::table::invocation::{self as stored, Status};
 use latchwork_engine::table::journal::Body;
 use latchwork_engine::{InvocationId, Outcome, read};
 use latchwork_protocol::derive::partition_key;
@@ -112,6 +112,21 @@ pub(crate) fn browse(
             let row = if range.is_ready {
                 read::invocation(&*range.tables, &id)?
             } else {
+                let glance: Glance = decode("sys_invocation", &value)?;
+                if !filter.may_take(&glance) {
+                    continue;
+                }
+                let worst = best.last_key_value().map(|(Reverse(place), _)| *place);
+                let is_full = best.len() >= page.limit;
+                let place = (glance.created_at, id);
+                if filter.needs_no_more()
+                    && is_full
+                    && page.order != Order::Stored
+                    && worst.is_none_or(|worst| place < worst)
+                {
+                    found.matched += 1;
+                    continue;
+                }
                 Some(decode("sys_invocation", &value)?)
             };
             let Some(row) = row.map(|row| InvocationRow::found(&*range.tables, id, row)) else {
@@ -137,6 +152,15 @@ pub(crate) fn browse(
         found.rows.push(object(&invocation::whole(row)));
     }
     Ok(found)
+}
+
+/// As much of a row as most filters need: most rows are not looked at further.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Glance {
+    #[prost(enumeration = "Status", tag = "2")]
+    status: i32,
+    #[prost(uint64, tag = "4")]
+    created_at: u64,
 }
 
 /// Stored rows of one partition.
@@ -202,6 +226,35 @@ fn beyond(key: &[u8]) -> Bytes {
 }
 
 impl Filter {
+    /// Whether a row may be taken, as far as a glance tells.
+    fn may_take(&self, glance: &Glance) -> bool {
+        let created = self.created_from.unwrap_or(0)..self.created_to.unwrap_or(u64::MAX);
+        created.contains(&glance.created_at)
+            && (self.status.is_empty()
+                || self
+                    .status
+                    .iter()
+                    .any(|one| stored_as(one) == glance.status()))
+    }
+
+    /// Whether what a glance tells decides.
+    fn needs_no_more(&self) -> bool {
+        let Self {
+            status,
+            result,
+            service,
+            handler,
+            key,
+            scope,
+            deployment,
+            text,
+            ..
+        } = self;
+        let texts = [result, service, handler, key, scope, deployment, text];
+        let has = |word: &str| status.iter().any(|one| one == word);
+        texts.iter().all(|wish| wish.is_none()) && has("running") == has("ready")
+    }
+
     fn takes(&self, tables: &dyn Tables, found: &InvocationRow) -> Result<bool, ReadError> {
         let row = &found.row;
         let is = |wish: &Option<String>, value: Option<&String>| {
@@ -240,7 +293,135 @@ impl Filter {
     }
 }
 
+/// How a status is stored: which of those that run has an attempt, the invoker knows.
+fn stored_as(status: &str) -> Status {
+    match status {
+        "scheduled" => Status::Scheduled,
+        "pending" => Status::Inboxed,
+        "suspended" => Status::Suspended,
+        "backing-off" => Status::BackingOff,
+        "paused" => Status::Paused,
+        "completed" => Status::Completed,
+        _ => Status::Running,
+    }
+}
+
 /// An id as tools write it.
 pub(crate) fn text(id: &InvocationId) -> String {
     invocation_text(&id.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use latchwork_engine::table::invocation::Invocation;
+    use latchwork_engine::{MemoryView, Target};
+    use prost::Message;
+
+    /// Ten invocations, created at 10 to 19; each third is paused, and each fourth of service B.
+    fn source() -> Source {
+        let mut view = MemoryView::default();
+        for at in 0..10 {
+            let id = InvocationId {
+                partition_key: (7 * at) % 10,
+                ..InvocationId::default()
+            };
+            let mut row = Invocation {
+                created_at: 10 + at,
+                target: Target {
+                    service: if at % 4 == 0 { "B" } else { "A" }.to_owned(),
+                    ..Target::default()
+                },
+                ..Invocation::default()
+            };
+            row.set_status(if at % 3 == 0 {
+                Status::Paused
+            } else {
+                Status::Suspended
+            });
+            view.write(stored::key(&id), Some(row.encode_to_vec().into()));
+        }
+        Source {
+            partitions: vec![Arc::new(view)],
+            registry: Arc::default(),
+            handle: None,
+        }
+    }
+
+    fn created(found: &Found) -> Vec<u64> {
+        let at = |row: &Map<String, Value>| {
+            let text = row["created_at"].as_str().unwrap();
+            let ms = text.trim_end_matches('Z').rsplit_once('.').unwrap().1;
+            ms.parse().unwrap()
+        };
+        found.rows.iter().map(at).collect()
+    }
+
+    fn look(filter: &Filter, order: Order, limit: usize) -> Found {
+        let page = Page {
+            order,
+            after: None,
+            limit,
+        };
+        browse(&source(), filter, page, || false).unwrap()
+    }
+
+    #[test]
+    fn the_newest_come_first_and_all_that_match_are_counted() {
+        let found = look(&Filter::default(), Order::Newest(None), 3);
+        assert_eq!(created(&found), [19, 18, 17]);
+        assert_eq!(
+            (found.matched, found.looked_at, found.resume),
+            (10, 10, None)
+        );
+        let third = InvocationId {
+            partition_key: 49 % 10,
+            ..InvocationId::default()
+        };
+        let older = Order::Newest(Some((17, third)));
+        assert_eq!(created(&look(&Filter::default(), older, 3)), [16, 15, 14]);
+    }
+
+    #[test]
+    fn a_filter_leaves_out_the_rest() {
+        let filter = |status: &str, service: Option<&str>| Filter {
+            status: vec![status.to_owned()],
+            service: service.map(str::to_owned),
+            ..Filter::default()
+        };
+        let newest = Order::Newest(None);
+        let found = look(&filter("paused", None), newest, 2);
+        assert_eq!((created(&found), found.matched), (vec![19, 16], 4));
+        let found = look(&filter("paused", Some("B")), newest, 9);
+        assert_eq!(created(&found), [10]);
+        let found = look(&filter("completed", None), newest, 9);
+        assert_eq!((found.rows.len(), found.looked_at), (0, 10));
+        let between = Filter {
+            created_from: Some(12),
+            created_to: Some(14),
+            ..Filter::default()
+        };
+        assert_eq!(created(&look(&between, newest, 9)), [13, 12]);
+    }
+
+    #[test]
+    fn a_look_that_ends_early_goes_on_where_it_ended() {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let page = Page {
+                order: Order::Stored,
+                after,
+                limit: 4,
+            };
+            let found = browse(&source(), &Filter::default(), page, || false).unwrap();
+            all.extend(created(&found));
+            after = found.resume;
+            if after.is_none() {
+                break;
+            }
+        }
+        all.sort_unstable();
+        assert_eq!(all, (10..20).collect::<Vec<_>>());
+    }
 }
