@@ -36,7 +36,8 @@ function Page() {
     case "deployments": return one ? html`<${Deployment} key=${one} id=${one} />` : html`<${Deployments} />`;
     case "state": return html`<${State} service=${one} of=${two} />`;
     case "sql": return html`<${Sql} />`;
-    default: return html`<div class="card empty"><h1>There is no such page</h1><p>The address leads nowhere: #/${route.value.text}</p><a class="button" href="#/">Overview</a></div>`;
+    default: return html`<div class="card empty"><h1>There is no such page</h1><p>The address leads nowhere: #/${route.value.text}</p>
+      <a class="button" href="#/">Overview</a></div>`;
   }
 }
 
@@ -71,7 +72,8 @@ function App() {
   <div class="frame">
     <div class="side"><a class="brand" href="#/"><img src="icon.svg" alt="" width="22" height="22" />Latchwork</a>
       <button class="finder" onClick=${() => (opened.value = true)}><${Icon} name="search" /><span class="grow">Go to…</span><kbd>Ctrl K</kbd></button>
-      <nav aria-label="Pages"><ul class="nav">${PAGES.map((place) => html`<li><a href=${place.where} aria-current=${place === current ? "page" : undefined}><${Icon} name=${place.icon} /><span>${place.text}</span></a></li>`)}</ul></nav>
+      <nav aria-label="Pages"><ul class="nav">${PAGES.map((place) => html`<li><a href=${place.where} aria-current=${place === current ? "page" : undefined}><${Icon} name=${place.icon} />
+        <span>${place.text}</span></a></li>`)}</ul></nav>
       <div class="foot"><button class="button plain" style=${{ justifySelf: "start", marginLeft: "-7px" }} onClick=${() => (helps.value = true)}><${Icon} name="help" />Keys <kbd>?</kbd></button>
         <span title="All times are those of this browser">Times in ${zone}</span>${told.value && html`<span>${told.value.version.replace(/^.*latchwork\./, "latchwork ")}</span>`}</div></div>
     <main id="main" tabindex="-1" style=${{ outline: 0 }}>
@@ -79,7 +81,8 @@ function App() {
       <${Page} /><p class="faint small thin" style=${{ marginTop: "18px" }}>Times in ${zone}</p></main>
   </div>
   ${opened.value && html`<${Palette} />`}
-  ${helps.value && html`<${Dialog} title="Keys" close=${() => (helps.value = false)}><dl class="facts">${HELP.map(([key, means]) => html`<dt>${key.split(" ").map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${means}</dd>`)}</dl></${Dialog}>`}
+  ${helps.value && html`<${Dialog} title="Keys" close=${() => (helps.value = false)}><dl class="facts">${HELP.map(([key, means]) => html`<dt>${key.split(" ").map((one) => html`<kbd>${one}</kbd> `)}</dt>
+    <dd>${means}</dd>`)}</dl></${Dialog}>`}
   <${Questions} /><${Messages} />`;
 }
 

@@ -226,6 +226,15 @@ export const checks = [
     await dialog(page).getByText("50 refused").waitFor();
     await dialog(page).getByText("it is over").first().waitFor();
   }],
+  ["older ones are a press away, and none is shown twice", async (world, page) => {
+    await open(world, page, "invocations?service=Reminder&handler=wait");
+    const rows = page.locator("tbody tr");
+    await eventually(async () => (await rows.count()) === 50, "a page is shown");
+    await page.getByRole("button", { name: "Show 50 older" }).click();
+    await eventually(async () => (await rows.count()) === 60, "the rest is shown");
+    const ids = await page.locator("tbody td:nth-child(3) a").evaluateAll((links) => links.map((link) => link.href));
+    assert.equal(new Set(ids).size, 60);
+  }],
   ["state is found, changed, and not overwritten when it has changed meanwhile", async (world, page) => {
     await world.call("Stock/shelf/add", 5);
     await open(world, page, "state/Stock");

@@ -62,7 +62,8 @@ export function Palette() {
   return html`<${Dialog} title="Go to" kind="palette" close=${close}>
     <input ref=${input} role="combobox" aria-label="Go to" aria-expanded="true" aria-controls="places" aria-activedescendant=${`place-${at.value}`} placeholder="Go to a page, a service, a handler, an id…" value=${text.value}
       onInput=${(event) => { text.value = event.target.value; at.value = 0; }} onKeyDown=${pressed} />
-    <ul class="options" id="places" role="listbox" aria-label="Places">${found.map((place, index) => html`<li id=${`place-${index}`} role="option" aria-selected=${index === at.value} onClick=${() => open(place)} onMouseMove=${() => (at.value = index)}><${Icon} name=${place.icon} /><span class="cut">${place.text}</span><span class="soft">${place.means}</span></li>`)}</ul></${Dialog}>`;
+    <ul class="options" id="places" role="listbox" aria-label="Places">${found.map((place, index) => html`<li id=${`place-${index}`} role="option" aria-selected=${index === at.value} onClick=${() => open(place)} onMouseMove=${() => (at.value = index)}><${Icon} name=${place.icon} />
+      <span class="cut">${place.text}</span><span class="soft">${place.means}</span></li>`)}</ul></${Dialog}>`;
 }
 
 /** Those that have it in one piece come first. @param {Place} place @param {string} wanted */

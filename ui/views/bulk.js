@@ -67,7 +67,8 @@ export function Bulk({ action: name, ids, filter, close, done }) {
     ${step.value !== "count" && step.value !== "ask" && html`<div role="status" class="stack tight">
       <progress max=${total.value || 1} value=${so.succeeded + so.failed} aria-label="How far it is" />
       <p>${count(so.succeeded)} ${action.done}${so.failed > 0 && html`, <b>${count(so.failed)} refused</b>`}, of ${count(total.value)}</p></div>`}
-    ${so.told.map((one) => html`<div class="note bad small"><${Icon} name="alert" /><div><a href=${toInvocation(one.invocation_id)} class="mono">${one.invocation_id}</a><br />${one.error}</div></div>`)}
+    ${so.told.map((one) => html`<div class="note bad small"><${Icon} name="alert" /><div><a href=${toInvocation(one.invocation_id)} class="mono">${one.invocation_id}</a>
+      <br />${one.error}</div></div>`)}
     ${so.failed > TOLD && html`<p class="soft">and ${count(so.failed - TOLD)} more</p>`}
     ${error.value && html`<div class="note bad" role="alert"><${Icon} name="alert" />${error.value}</div>`}
   </${Dialog}>`;

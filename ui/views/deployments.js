@@ -28,12 +28,16 @@ export function Deployments() {
   return html`<div class="head"><div><h1>Deployments</h1><p class="sub">Where handlers run. New invocations go to the newest that offers their service.</p></div>
     <a class="button main" href="#/deployments?register=1"><${Icon} name="plus" />Register</a></div>
     <div class="card"><${Show} of=${list}>${({ deployments }) => (deployments.length === 0
-      ? html`<div class="empty"><h2>No deployments yet</h2><p>Start a program that serves handlers with one of the SDKs, then register where it listens, here or so:</p><${Command} text="latchwork deployments register http://localhost:9080" /></div>`
-      : html`<div class="scroll"><table><thead><tr><th>Address</th><th>State</th><th class="num">In flight</th><th class="wide-only">Services</th><th class="wide-only">SDK</th><th class="num wide-only">Registered</th></tr></thead>
-      <tbody>${[...deployments].reverse().map((one) => html`<tr class="link"><td><a class="strong" href=${to(["deployments", one.id])}><b>${one.uri ?? one.arn}</b></a><div class="mono faint small">${one.id}</div></td>
+      ? html`<div class="empty"><h2>No deployments yet</h2><p>Start a program that serves handlers with one of the SDKs, then register where it listens, here or so:</p>
+        <${Command} text="latchwork deployments register http://localhost:9080" /></div>`
+      : html`<div class="scroll"><table><thead><tr><th>Address</th><th>State</th><th class="num">In flight</th><th class="wide-only">Services</th>
+        <th class="wide-only">SDK</th><th class="num wide-only">Registered</th></tr></thead>
+      <tbody>${[...deployments].reverse().map((one) => html`<tr class="link"><td><a class="strong" href=${to(["deployments", one.id])}><b>${one.uri ?? one.arn}</b></a>
+        <div class="mono faint small">${one.id}</div></td>
         <td><${Drain} of=${one.drain} /></td><td class="num"><a class="text" href=${to(["invocations"], { deployment: one.id, status: "running,ready,suspended,backing-off,paused" })}>${count(one.drain?.pinned_invocations ?? 0)}</a></td>
         <td class="wide-only"><span class="row tight">${one.services.slice(0, 5).map((service) => html`<a class="text" href=${to(["services", service.name])}>${service.name}</a>`)}${one.services.length > 5 && html`<span class="faint">+${one.services.length - 5}</span>`}</span></td>
-        <td class="soft wide-only">${one.sdk_version ?? "–"}</td><td class="num soft wide-only"><${Ago} at=${one.created_at} /></td></tr>`)}</tbody></table></div>`)}</${Show}></div>
+        <td class="soft wide-only">${one.sdk_version ?? "–"}</td>
+          <td class="num soft wide-only"><${Ago} at=${one.created_at} /></td></tr>`)}</tbody></table></div>`)}</${Show}></div>
     ${open && html`<${Register} close=${() => go("#/deployments", true)} again=${list.again} />`}`;
 }
 
@@ -64,11 +68,14 @@ function Register({ close, again }) {
     busy.value = false;
   };
   const check = (/** @type {string} */ words, /** @type {import("../vendor/index.js").Signal<boolean>} */ of) => html`<label class="row tight"><input type="checkbox" checked=${of.value} onChange=${() => (of.value = !of.value)} />${words}</label>`;
-  return html`<${Dialog} title="Register a deployment" close=${close} bottom=${html`<button class="button" disabled=${busy.value} onClick=${() => run(true)}>Look first</button><button class="button main" disabled=${busy.value} onClick=${() => run(false)}>Register</button>`}>
-    <label class="field"><span>Address <em>as this server reaches it</em></span><input value=${uri.value} onInput=${(event) => (uri.value = event.target.value)} /></label>
+  return html`<${Dialog} title="Register a deployment" close=${close} bottom=${html`<button class="button" disabled=${busy.value} onClick=${() => run(true)}>Look first</button>
+    <button class="button main" disabled=${busy.value} onClick=${() => run(false)}>Register</button>`}>
+    <label class="field"><span>Address <em>as this server reaches it</em></span>
+      <input value=${uri.value} onInput=${(event) => (uri.value = event.target.value)} /></label>
     ${check("It speaks HTTP/1.1 only", http1)}${check("Read it again if it is registered already (force)", force)}
     ${error.value && html`<div class="note bad" role="alert"><${Icon} name="alert" />${error.value}</div>`}
-    ${seen.value && html`<div class="note"><${Icon} name="check" /><div>It offers ${seen.value.services.map((one) => `${one.name} (${one.handlers.length})`).join(", ") || "nothing"}.${(seen.value.info ?? []).map((info) => html`<div>${info.message}</div>`)}</div></div>`}
+    ${seen.value && html`<div class="note"><${Icon} name="check" />
+      <div>It offers ${seen.value.services.map((one) => `${one.name} (${one.handlers.length})`).join(", ") || "nothing"}.${(seen.value.info ?? []).map((info) => html`<div>${info.message}</div>`)}</div></div>`}
   </${Dialog}>`;
 }
 
@@ -77,11 +84,18 @@ export function Deployment({ id }) {
   const one = useLoad(() => get(`/deployments/${part(id)}`), [id], 5000);
   const moving = useSignal("");
   return html`<div class="crumb"><a href="#/deployments">Deployments</a> / <span class="mono cut">${id}</span></div>
-    <${Show} of=${one}>${(it) => html`<div class="head"><div><h1 class="row">${it.uri ?? it.arn} <${Drain} of=${it.drain} /></h1><p class="sub">${DRAIN[it.drain?.state]?.means}</p></div>
-      <div class="row"><button class="button" onClick=${() => (moving.value = it.uri ?? "")}><${Icon} name="pen" />Change the address</button><button class="button danger" onClick=${() => remove(it)}><${Icon} name="trash" />Remove</button></div></div>
-    <div class="two wide-left"><section class="card"><header><h2>Services</h2></header><table><tbody>${it.services.map((service) => html`<tr class="link"><td><a class="strong" href=${to(["services", service.name])}><b>${service.name}</b></a></td><td class="soft">${counted(service.handlers.length, "handler")}</td><td class="num soft">revision ${service.revision}</td></tr>`)}</tbody></table></section>
-    <section class="card"><header><h2>Facts</h2></header><dl class="facts pad"><dt>In flight</dt><dd><a class="text" href=${to(["invocations"], { deployment: id, status: "running,ready,suspended,backing-off,paused" })}>${counted(it.drain?.pinned_invocations ?? 0, "invocation")}</a></dd>
-      <dt>Registered</dt><dd><${Moment} at=${it.created_at} /></dd><dt>SDK</dt><dd>${it.sdk_version ?? "–"}</dd><dt>Protocol</dt><dd>${it.min_protocol_version} to ${it.max_protocol_version}</dd><dt>Spoken to by</dt><dd>${it.http_version ?? "–"}, ${it.protocol_type === "RequestResponse" ? "request and response" : "both ways at once"}</dd>
+    <${Show} of=${one}>${(it) => html`<div class="head"><div><h1 class="row">${it.uri ?? it.arn} <${Drain} of=${it.drain} /></h1>
+      <p class="sub">${DRAIN[it.drain?.state]?.means}</p></div>
+      <div class="row"><button class="button" onClick=${() => (moving.value = it.uri ?? "")}><${Icon} name="pen" />Change the address</button>
+        <button class="button danger" onClick=${() => remove(it)}><${Icon} name="trash" />Remove</button></div></div>
+    <div class="two wide-left"><section class="card"><header><h2>Services</h2></header>
+      <table><tbody>${it.services.map((service) => html`<tr class="link"><td><a class="strong" href=${to(["services", service.name])}><b>${service.name}</b></a></td>
+      <td class="soft">${counted(service.handlers.length, "handler")}</td><td class="num soft">revision ${service.revision}</td></tr>`)}</tbody></table></section>
+    <section class="card"><header><h2>Facts</h2></header><dl class="facts pad"><dt>In flight</dt>
+      <dd><a class="text" href=${to(["invocations"], { deployment: id, status: "running,ready,suspended,backing-off,paused" })}>${counted(it.drain?.pinned_invocations ?? 0, "invocation")}</a></dd>
+      <dt>Registered</dt><dd><${Moment} at=${it.created_at} /></dd><dt>SDK</dt><dd>${it.sdk_version ?? "–"}</dd><dt>Protocol</dt>
+        <dd>${it.min_protocol_version} to ${it.max_protocol_version}</dd><dt>Spoken to by</dt>
+        <dd>${it.http_version ?? "–"}, ${it.protocol_type === "RequestResponse" ? "request and response" : "both ways at once"}</dd>
       ${Object.entries(it.metadata ?? {}).map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></section></div>
     ${moving.value && html`<${Move} of=${it} close=${() => (moving.value = "")} again=${one.again} />`}`}</${Show}>`;
 }
@@ -100,7 +114,8 @@ function Move({ of, close, again }) {
       error.value = words(reason);
     }
   };
-  return html`<${Dialog} title="Change the address" close=${close} bottom=${html`<button class="button" onClick=${close}>Leave it</button><button class="button main" onClick=${run}>Change</button>`}>
+  return html`<${Dialog} title="Change the address" close=${close} bottom=${html`<button class="button" onClick=${close}>Leave it</button>
+    <button class="button main" onClick=${run}>Change</button>`}>
     <p class="soft">What is bound to this deployment goes on there: it must be the same code. New code is a new deployment.</p>
     <label class="field"><span>Address</span><input value=${uri.value} onInput=${(event) => (uri.value = event.target.value)} /></label>
     ${error.value && html`<div class="note bad" role="alert"><${Icon} name="alert" />${error.value}</div>`}</${Dialog}>`;

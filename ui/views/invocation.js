@@ -90,7 +90,8 @@ function Failure({ row }) {
   const step = row.last_failure_related_command_name || row.last_failure_related_entry_name;
   return html`<div class="note bad"><${Icon} name="alert" /><div class="grow stack tight"><div><b>The last attempt failed${step ? ` in ${step}` : ""}</b> (${counted(row.retry_count ?? 1, "attempt")} since the last progress)<pre>${first}</pre></div>
     ${trace.length > 0 && html`<details><summary class="soft">Stack trace</summary><pre class="small">${trace.join("\n")}</pre></details>`}
-    ${row.mismatch_expected && html`<dl class="facts"><dt>The journal has</dt><dd class="mono">${row.mismatch_expected}</dd><dt>The code did</dt><dd class="mono">${row.mismatch_found}</dd></dl>`}</div></div>`;
+    ${row.mismatch_expected && html`<dl class="facts"><dt>The journal has</dt><dd class="mono">${row.mismatch_expected}</dd><dt>The code did</dt>
+      <dd class="mono">${row.mismatch_found}</dd></dl>`}</div></div>`;
 }
 
 /** @param {{ row: any, again: () => Promise<void> }} props */
@@ -152,7 +153,8 @@ function Choice({ row, action, from, close, again }) {
     }
   };
   const title = resumes ? "Resume" : from > 0 ? "Restart from here" : "Restart as new";
-  return html`<${Dialog} title=${title} close=${close} bottom=${html`<button class="button" onClick=${close}>Leave it</button><button class="button main" onClick=${run}>${title}</button>`}>
+  return html`<${Dialog} title=${title} close=${close} bottom=${html`<button class="button" onClick=${close}>Leave it</button>
+    <button class="button main" onClick=${run}>${title}</button>`}>
     <p class="soft">${resumes ? "It goes on at once." : from > 0 ? `A new invocation begins with the first ${counted(from + 1, "command")} of this journal: what they recorded is not done again. This one stays as it is.` : "A new invocation begins with the same input. This one stays as it is."}</p>
     <label class="field"><span>Deployment</span><select value=${chosen.value} onChange=${(event) => (chosen.value = event.target.value)}>
       <option value="keep">Where it was</option><option value="latest">The newest</option>
@@ -191,7 +193,8 @@ function Facts({ row }) {
     ["Journal", `${counted(row.journal_size ?? 0, "entry", "entries")}, ${counted(row.journal_commands_size ?? 0, "command")}`],
     ["Kept for", `${iso(row.completion_retention)}, the journal ${iso(row.journal_retention)}`],
   ].filter(Boolean);
-  return html`<section class="card"><header><h2>Facts</h2></header><dl class="facts pad">${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></section>`;
+  return html`<section class="card"><header><h2>Facts</h2></header><dl class="facts pad">${facts.map(([name, value]) => html`<dt>${name}</dt>
+    <dd>${value}</dd>`)}</dl></section>`;
 }
 
 /** A duration as SQL writes it: PT86400S. @param {string | undefined} text */
@@ -209,15 +212,18 @@ function Journal({ row, steps, open }) {
   return html`<section class="card"><header><h2>Journal</h2><span class="soft">${counted(steps.length, "step")}</span></header>
     ${steps.length === 0 && html`<p class="pad soft">Its journal is no longer stored.</p>`}
     ${seen.map((step) => html`<details class="entry" key=${step.index} id=${`entry-${step.index}`} open=${open.value === step.index}>
-      <summary><span class="faint num">${step.index}</span><span class="row tight kind"><${Icon} name=${step.icon} />${step.title}</span><b class="cut what" style=${{ fontWeight: 550 }}>${step.name}</b>
+      <summary><span class="faint num">${step.index}</span><span class="row tight kind"><${Icon} name=${step.icon} />${step.title}</span>
+        <b class="cut what" style=${{ fontWeight: 550 }}>${step.name}</b>
         <span class="wide-only">${step.failed ? html`<${Status} of=${{ status: "failed" }} />` : step.waits && step.to === undefined ? html`<span class="tag">waits</span>` : ""}</span>
         <span class="num faint at" title=${clock(step.from)}>+${duration(step.from - ms(row.created_at))}</span></summary>
       <div class="inside">
         <div class="row soft small"><span>Recorded at ${clock(step.from)}</span>${step.waits && html`<span>${step.to === undefined ? `waits since ${duration(now.value - step.from)}` : `completed after ${duration(step.to - step.from)}`}</span>`}
           ${step.child && html`<a class="text" href=${toInvocation(step.child)}>Open ${step.name}</a>`}${step.due && html`<span>due at ${clock(step.due)}</span>`}
           <span class="grow" />${step.command > 0 && row.target_service_ty !== "workflow" && step.type !== "Output" && html`<button class="button" onClick=${() => (from.value = step.command - 1)}><${Icon} name="retry" />Restart from here</button>`}</div>
-        ${values(step).map((value) => html`<div class="stack tight"><h3>${value.label}</h3>${value.failure ? html`<div class="note bad"><${Icon} name="cross" /><pre>[${value.failure.code}] ${value.failure.message}</pre></div>` : html`<${Value} bytes=${value.bytes} name=${`entry-${step.index}`} />`}</div>`)}
-        ${step.fields?.headers?.length > 0 && html`<details><summary class="soft small">${counted(step.fields.headers.length, "header")}</summary><dl class="facts small">${step.fields.headers.map((header) => html`<dt class="mono">${header.name}</dt><dd class="mono">${header.value}</dd>`)}</dl></details>`}
+        ${values(step).map((value) => html`<div class="stack tight"><h3>${value.label}</h3>${value.failure ? html`<div class="note bad"><${Icon} name="cross" />
+          <pre>[${value.failure.code}] ${value.failure.message}</pre></div>` : html`<${Value} bytes=${value.bytes} name=${`entry-${step.index}`} />`}</div>`)}
+        ${step.fields?.headers?.length > 0 && html`<details><summary class="soft small">${counted(step.fields.headers.length, "header")}</summary>
+          <dl class="facts small">${step.fields.headers.map((header) => html`<dt class="mono">${header.name}</dt><dd class="mono">${header.value}</dd>`)}</dl></details>`}
       </div></details>`)}
     ${seen.length < steps.length && html`<div class="pad"><button class="button" onClick=${() => (shown.value += ENTRIES)}>Show more</button></div>`}
     ${from.value >= 0 && html`<${Choice} row=${row} action="restart-as-new" from=${from.value} close=${() => (from.value = -1)} />`}

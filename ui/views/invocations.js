@@ -18,8 +18,13 @@ import { Bulk } from "./bulk.js";
 /** @typedef {import("../parts/pages.js").Row} Row */
 
 const PAGE = 50;
+/** Rows that the server gives at once. */
+const AT_ONCE = 1000;
 /** A list that the server can look through in one go is looked at again so often, in ms. */
 const AGAIN = 2500;
+
+/** Before the first answer. @type {import("../parts/pages.js").Page & { more: boolean }} */
+const NONE = { rows: [], matched: 0, looked: 0, done: false, more: false };
 
 /** Filters that are asked for most. @type {[string, Record<string, string>][]} */
 const VIEWS = [
@@ -33,7 +38,7 @@ const VIEWS = [
 export function Invocations() {
   const query = route.value.query;
   const filter = query.toString();
-  const list = useSignal({ pages: /** @type {Row[][]} */ ([]), matched: 0, looked: 0, done: false, more: false });
+  const list = useSignal(NONE);
   const error = useSignal(/** @type {Error | undefined} */ (undefined));
   const picked = useSignal(/** @type {Set<string>} */ (new Set()));
   const whole = useSignal(false);
@@ -47,26 +52,26 @@ export function Invocations() {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     let quick = true;
-    list.value = { pages: [], matched: 0, looked: 0, done: false, more: false };
+    list.value = NONE;
     error.value = undefined;
     picked.value = new Set();
     whole.value = false;
     at.value = -1;
-    /** @param {number} place @param {boolean} first */
-    const load = async (place, first) => {
+    /** @param {boolean} older those after the last that is shown; else all that are shown, anew */
+    const load = async (older) => {
       clearTimeout(timer);
+      const before = list.value;
+      const limit = older ? PAGE : Math.min(Math.max(before.rows.length, PAGE), AT_ONCE);
       let answers = 0;
       try {
         await newest(asked(query), {
-          limit: PAGE, after: place > 0 ? list.value.pages[place - 1].at(-1) : undefined, stop: stop.signal,
+          limit, after: older ? before.rows.at(-1) : undefined, stop: stop.signal,
           tell: (page) => {
             answers += 1;
-            // What is looked at again is replaced when all of it was seen.
-            if (!page.done && !first) return;
-            const pages = [...list.value.pages];
-            pages[place] = page.rows;
-            const more = place === pages.length - 1 ? page.rows.length === PAGE : list.value.more;
-            list.value = { pages, matched: page.matched, looked: page.looked, done: page.done, more };
+            // What is shown is replaced when all was looked at: rows do not come and go meanwhile.
+            if (!page.done && !older && before.done) return;
+            const kept = older ? before.rows : [];
+            list.value = { ...page, rows: [...kept, ...page.rows], more: page.rows.length === limit };
           },
         });
         error.value = undefined;
@@ -78,19 +83,19 @@ export function Invocations() {
       timer = setTimeout(again, error.value ? AGAIN * 2 : AGAIN);
     };
     const again = () => {
-      if (!document.hidden && quick && !bulk.value) load(0, false);
+      if (!document.hidden && quick && !bulk.value) load(false);
       else timer = setTimeout(again, AGAIN);
     };
-    older.current = () => load(list.value.pages.length, true);
-    refresh.current = () => load(0, false);
-    load(0, true);
+    older.current = () => load(true);
+    refresh.current = () => load(false);
+    load(false);
     return () => {
       stop.abort();
       clearTimeout(timer);
     };
   }, [filter]);
 
-  const rows = once(list.value.pages.flat());
+  const { rows, matched, looked, done, more } = list.value;
   const move = (/** @type {number} */ by) => {
     at.value = Math.min(Math.max(at.value + by, 0), rows.length - 1);
     document.getElementById(`row-${at.value}`)?.scrollIntoView({ block: "nearest" });
@@ -110,7 +115,6 @@ export function Invocations() {
     whole.value = false;
   };
   const allPicked = rows.length > 0 && rows.every((row) => picked.value.has(row.id));
-  const { matched, looked, done, more } = list.value;
 
   return html`<div class="head"><div><h1>Invocations</h1>
       <p class="sub" role="status">${done ? counted(matched, "invocation") : `${count(matched)} so far, ${count(looked)} looked at…`}</p></div>
@@ -126,7 +130,8 @@ export function Invocations() {
           picked.value = allPicked ? new Set() : new Set(rows.map((row) => row.id));
           whole.value = false;
         }} /></th>
-        <th><span class="wide-only">Status</span></th><th>Target</th><th class="wide-only">Id</th><th class="num">Created</th><th class="num">Took</th><th class="wide-only">What happened last</th></tr></thead>
+        <th><span class="wide-only">Status</span></th><th>Target</th><th class="wide-only">Id</th><th class="num">Created</th><th class="num">Took</th>
+          <th class="wide-only">What happened last</th></tr></thead>
       <tbody>${rows.map((row, place) => html`<${Line} key=${row.id} row=${row} place=${place} on=${place === at.value}
         picked=${picked.value.has(row.id)} toggle=${toggle} />`)}</tbody>
     </table></div>`}
@@ -143,9 +148,6 @@ export function Invocations() {
   ${bulk.value && html`<${Bulk} action=${bulk.value} filter=${asked(query)} ids=${whole.value ? undefined : [...picked.value]}
     close=${() => (bulk.value = "")} done=${() => { picked.value = new Set(); refresh.current(); }} />`}`;
 }
-
-/** @param {Row[]} rows a row that moved while it was paged is shown once */
-const once = (rows) => [...new Map(rows.map((row) => [row.id, row])).values()];
 
 /** @param {{ row: Row, place: number, on: boolean, picked: boolean, toggle: (id: string) => void }} props */
 function Line({ row, place, on, picked, toggle }) {
@@ -182,7 +184,8 @@ function Empty({ filtered }) {
       <a class="button" href="#/invocations">Show all</a></div>`;
   }
   if (!first) {
-    return html`<div class="empty"><h2>No invocations yet</h2><p>First the server must know some handlers. Start your program with an SDK, then register where it listens:</p>
+    return html`<div class="empty"><h2>No invocations yet</h2>
+      <p>First the server must know some handlers. Start your program with an SDK, then register where it listens:</p>
       <${Command} text="latchwork deployments register http://localhost:9080" /><a class="button" href="#/deployments">Register a deployment</a></div>`;
   }
   const handler = first.handlers[0]?.name ?? "handler";

@@ -68,7 +68,8 @@ function Charts({ samples, span }) {
         { name: "succeeded/s", tone: "ok", values: groups.map((group) => group.succeeded / seconds(group)) },
         { name: "failed/s", tone: "bad", values: groups.map((group) => group.failed / seconds(group)) },
       ]} /></div></section>
-    <section class="card"><header><h2>Latency</h2><span class="soft">${slow.length ? `p99 ${duration(Math.max(.../** @type {number[]} */ (slow)))} in the last minute` : "nothing ended in the last minute"}</span></header><div class="pad">
+    <section class="card"><header><h2>Latency</h2><span class="soft">${slow.length ? `p99 ${duration(Math.max(.../** @type {number[]} */ (slow)))} in the last minute` : "nothing ended in the last minute"}</span></header>
+      <div class="pad">
       <${Chart} label="From acceptance to end" times=${times} show=${duration} series=${[
         { name: "p50", tone: "run", line: true, values: groups.map((group) => group.p50_ms) },
         { name: "p99", tone: "wait", line: true, values: groups.map((group) => group.p99_ms) },
@@ -108,15 +109,18 @@ function grouped(samples, { samples: wanted, group: many }) {
 
 function Handlers() {
   const rows = board.value?.handlers;
-  return html`<section class="card"><header><h2>Handlers in the last hour</h2><a class="text small" href=${to(["invocations"], { status: "completed", result: "failure" })}>All failures</a></header>
+  return html`<section class="card"><header><h2>Handlers in the last hour</h2>
+    <a class="text small" href=${to(["invocations"], { status: "completed", result: "failure" })}>All failures</a></header>
     ${!rows ? html`<${Bones} lines=${5} />` : rows.length === 0 ? html`<div class="empty"><p>No handler was called since the server began to count.</p></div>` : html`
-    <div class="scroll"><table><thead><tr><th>Handler</th><th class="num">Calls</th><th>Ended well</th><th class="num">Failed</th><th class="num wide-only">Failed attempts</th><th class="num">p50</th><th class="num">p99</th></tr></thead>
+    <div class="scroll"><table><thead><tr><th>Handler</th><th class="num">Calls</th><th>Ended well</th><th class="num">Failed</th>
+      <th class="num wide-only">Failed attempts</th><th class="num">p50</th><th class="num">p99</th></tr></thead>
     <tbody>${rows.map((row) => {
       const ended = row.succeeded + row.failed;
       const share = ended ? row.failed / ended : 0;
       return html`<tr class="link"><td><a class="strong cut" href=${row.service === "other" ? "#/services" : to(["services", row.service, row.handler])}>${row.service}/${row.handler}</a></td>
         <td class="num">${count(row.accepted)}</td>
-        <td><span class="meter" role="img" aria-label=${`${Math.round((1 - share) * 100)} % of those that ended`}>${ended > 0 && html`<i class="f-ok" style=${{ width: `${(1 - share) * 100}%` }} /><i class="f-bad" style=${{ width: `${share * 100}%` }} />`}</span></td>
+        <td><span class="meter" role="img" aria-label=${`${Math.round((1 - share) * 100)} % of those that ended`}>${ended > 0 && html`<i class="f-ok" style=${{ width: `${(1 - share) * 100}%` }} />
+          <i class="f-bad" style=${{ width: `${share * 100}%` }} />`}</span></td>
         <td class="num">${row.failed ? html`<a class="strong" href=${to(["invocations"], { service: row.service, handler: row.handler, status: "completed", result: "failure" })}>${count(row.failed)} (${(share * 100).toFixed(share < .1 ? 1 : 0)} %)</a>` : html`<span class="faint">0</span>`}</td>
         <td class="num wide-only">${row.attempts_failed ? count(row.attempts_failed) : html`<span class="faint">0</span>`}</td>
         <td class="num soft">${row.p50_ms === null ? "–" : duration(row.p50_ms)}</td><td class="num soft">${row.p99_ms === null ? "–" : duration(row.p99_ms)}</td></tr>`;
@@ -128,7 +132,8 @@ function Waiting() {
   return html`<section class="card"><header><h2>Waiting longest</h2></header>
     ${!waiting ? html`<${Bones} lines=${3} />` : waiting.length === 0 ? html`<div class="empty"><p>Nothing retries, is paused, or waits for a key.</p></div>` : html`
     <table><tbody>${waiting.map((row) => html`<tr class="link"><td><${Status} of=${row} /></td>
-      <td><a class="strong cut" href=${toInvocation(row.id)}>${row.target}</a></td><td class="num soft"><${Ago} at=${ms(row.created_at)} /></td></tr>`)}</tbody></table>`}</section>`;
+      <td><a class="strong cut" href=${toInvocation(row.id)}>${row.target}</a></td>
+        <td class="num soft"><${Ago} at=${ms(row.created_at)} /></td></tr>`)}</tbody></table>`}</section>`;
 }
 
 function Machine() {
@@ -136,11 +141,13 @@ function Machine() {
   if (!now) return html`<section class="card"><header><h2>Storage</h2></header><${Bones} /></section>`;
   const used = now.disk_size && now.disk_free !== null ? 1 - now.disk_free / now.disk_size : null;
   return html`<section class="card"><header><h2>Storage</h2><span class="soft">${count(now.running)} of ${count(now.slots)} slots taken</span></header>
-    <div class="scroll" tabindex="0" role="region" aria-label="Partitions"><table class="plain"><thead><tr><th>Partition</th><th class="num">Records</th><th class="num">Behind</th><th class="num">Log</th><th class="num">In memory</th></tr></thead>
+    <div class="scroll" tabindex="0" role="region" aria-label="Partitions"><table class="plain"><thead><tr><th>Partition</th><th class="num">Records</th>
+      <th class="num">Behind</th><th class="num">Log</th><th class="num">In memory</th></tr></thead>
     <tbody>${now.partitions.map((one, place) => html`<tr><td>${place}</td><td class="num">${count(one.appended)}</td>
       <td class="num" title="Records that the tables on disk do not know of yet">${count(Math.max(one.appended - one.persisted, 0))}</td>
       <td class="num">${size(one.log_bytes)}</td><td class="num">${size(one.memory_bytes)}</td></tr>`)}</tbody></table></div>
-    ${used !== null && html`<div class="pad stack tight"><div class="row between small"><span class="soft">Disk</span><span>${size(now.disk_free ?? 0)} free of ${size(now.disk_size ?? 0)}</span></div>
+    ${used !== null && html`<div class="pad stack tight"><div class="row between small"><span class="soft">Disk</span>
+      <span>${size(now.disk_free ?? 0)} free of ${size(now.disk_size ?? 0)}</span></div>
       <span class="meter" role="img" aria-label=${`${Math.round(used * 100)} % of the disk are taken`}><i class=${used > .95 ? "f-bad" : used > .85 ? "f-warn" : "f-run"} style=${{ width: `${used * 100}%` }} /></span></div>`}</section>`;
 }
 

@@ -57,13 +57,16 @@ export function Playground({ service, handler }) {
     } else written.value = JSON.stringify(value.value ?? null, null, 2);
     asForm.value = form;
   };
-  const text = (/** @type {string} */ name, /** @type {string} */ hint, /** @type {import("../vendor/index.js").Signal<string>} */ of, required = false) => html`<label class="field"><span>${name} <em>${hint}</em></span><input value=${of.value} required=${required} onInput=${(event) => (of.value = event.target.value)} /></label>`;
+  const text = (/** @type {string} */ name, /** @type {string} */ hint, /** @type {import("../vendor/index.js").Signal<string>} */ of, required = false) => html`<label class="field"><span>${name} <em>${hint}</em></span>
+    <input value=${of.value} required=${required} onInput=${(event) => (of.value = event.target.value)} /></label>`;
 
   return html`<section class="card"><header><h2>Playground</h2><div class="seg" role="group" aria-label="How it is called">
-      <button aria-pressed=${!send.value} onClick=${() => (send.value = false)}>Call and wait</button><button aria-pressed=${send.value} onClick=${() => (send.value = true)}>Send</button></div></header>
+      <button aria-pressed=${!send.value} onClick=${() => (send.value = false)}>Call and wait</button>
+        <button aria-pressed=${send.value} onClick=${() => (send.value = true)}>Send</button></div></header>
     <div class="two even"><form class="pad stack" onSubmit=${run}>
       <div class="fields">${keyed && text("Key", service.ty === "Workflow" ? "one run for each" : "of the object", key, true)}${text("Idempotency key", "(optional)", idempotency)}${send.value && text("Delay", "such as 10s, 1h (optional)", delay)}</div>
-      <div class="stack tight"><div class="row between"><h3>Input</h3>${hasFields(schema) && html`<div class="seg" role="group" aria-label="How the input is written"><button type="button" aria-pressed=${asForm.value} onClick=${() => switchTo(true)}>Form</button><button type="button" aria-pressed=${!asForm.value} onClick=${() => switchTo(false)}>JSON</button></div>`}</div>
+      <div class="stack tight"><div class="row between"><h3>Input</h3>${hasFields(schema) && html`<div class="seg" role="group" aria-label="How the input is written"><button type="button" aria-pressed=${asForm.value} onClick=${() => switchTo(true)}>Form</button>
+        <button type="button" aria-pressed=${!asForm.value} onClick=${() => switchTo(false)}>JSON</button></div>`}</div>
         ${asForm.value ? html`<${Form} schema=${schema} value=${value.value} required change=${(next) => (value.value = next)} />`
           : html`<textarea rows="7" aria-label="Input as JSON" spellcheck="false" value=${written.value} onInput=${(event) => (written.value = event.target.value)} />`}
         ${wrong && html`<p class="small" style=${{ color: "var(--bad)" }}>${wrong}</p>`}</div>
@@ -71,7 +74,8 @@ export function Playground({ service, handler }) {
         <span class="soft small cut">${handler.public && service.public ? call.base : "It is private: the ingress refuses it"}</span></div>
       ${answer.value && html`<${Shown} of=${answer.value} />`}
     </form>
-    <div class="pad stack tight" style=${{ alignContent: "start" }}><div class="row between"><div class="seg" role="group" aria-label="Language">${["curl", "TypeScript", "Python"].map((one) => html`<button aria-pressed=${tongue.value === one} onClick=${() => (tongue.value = one)}>${one}</button>`)}</div><${Copy} text=${code} /></div>
+    <div class="pad stack tight" style=${{ alignContent: "start" }}><div class="row between"><div class="seg" role="group" aria-label="Language">${["curl", "TypeScript", "Python"].map((one) => html`<button aria-pressed=${tongue.value === one} onClick=${() => (tongue.value = one)}>${one}</button>`)}</div>
+      <${Copy} text=${code} /></div>
       <div class="value"><pre tabindex="0">${code}</pre></div></div></div></section>`;
 }
 
@@ -97,6 +101,8 @@ function idIn(bytes) {
 /** @param {{ of: Answer }} props */
 function Shown({ of }) {
   if ("error" in of) return html`<div class="note bad" role="alert"><${Icon} name="alert" />${of.error}</div>`;
-  return html`<div class="stack tight" role="status" aria-label="Answer"><div class="row"><span class=${`status t-${of.ok ? "ok" : "bad"}`}><${Icon} name=${of.ok ? "check" : "cross"} />${of.status}</span><span class="soft">after ${duration(of.took)}</span><span class="grow" />
-    ${of.id && html`<a class="button" href=${toInvocation(of.id)}>Follow the invocation <${Icon} name="chevron" /></a>`}</div><${Value} bytes=${of.bytes} name="answer" /></div>`;
+  return html`<div class="stack tight" role="status" aria-label="Answer"><div class="row"><span class=${`status t-${of.ok ? "ok" : "bad"}`}><${Icon} name=${of.ok ? "check" : "cross"} />${of.status}</span>
+    <span class="soft">after ${duration(of.took)}</span><span class="grow" />
+    ${of.id && html`<a class="button" href=${toInvocation(of.id)}>Follow the invocation <${Icon} name="chevron" /></a>`}</div>
+      <${Value} bytes=${of.bytes} name="answer" /></div>`;
 }

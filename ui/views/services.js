@@ -17,8 +17,10 @@ export function Services() {
   const list = useLoad(() => get("/services"), [], 10_000);
   return html`<div class="head"><div><h1>Services</h1><p class="sub">What the registered deployments offer, in the newest revision</p></div></div>
     <div class="card"><${Show} of=${list}>${({ services }) => (services.length === 0
-      ? html`<div class="empty"><h2>No services yet</h2><p>Register the address of a program that serves handlers, and they are listed here.</p><${Command} text="latchwork deployments register http://localhost:9080" /><a class="button" href="#/deployments?register=1">Register a deployment</a></div>`
-      : html`<div class="scroll"><table><thead><tr><th>Service</th><th>Type</th><th>Handlers</th><th class="num wide-only">Revision</th><th class="wide-only">Deployment</th><th class="wide-only">Ingress</th></tr></thead>
+      ? html`<div class="empty"><h2>No services yet</h2><p>Register the address of a program that serves handlers, and they are listed here.</p>
+        <${Command} text="latchwork deployments register http://localhost:9080" /><a class="button" href="#/deployments?register=1">Register a deployment</a></div>`
+      : html`<div class="scroll"><table><thead><tr><th>Service</th><th>Type</th><th>Handlers</th><th class="num wide-only">Revision</th>
+        <th class="wide-only">Deployment</th><th class="wide-only">Ingress</th></tr></thead>
       <tbody>${services.map((one) => html`<tr class="link"><td><a class="strong" href=${to(["services", one.name])}><b>${one.name}</b></a>${one.documentation && html`<div class="soft small cut">${one.documentation}</div>`}</td>
         <td><span class="tag">${TYPES[one.ty]}</span></td><td><span class="row tight">${one.handlers.slice(0, 6).map((handler) => html`<a class="text" href=${to(["services", one.name, handler.name])}>${handler.name}</a>`)}${one.handlers.length > 6 && html`<span class="faint">+${one.handlers.length - 6}</span>`}</span></td>
         <td class="num wide-only">${one.revision}</td><td class="wide-only"><a class="mono faint" href=${to(["deployments", one.deployment_id])}>${one.deployment_id.slice(0, 12)}…</a></td>
@@ -32,17 +34,21 @@ export function Service({ name, handler }) {
     <${Show} of=${service}>${(one) => html`<div class="head"><div><h1 class="row">${name}${handler ? `/${handler}` : ""} <span class="tag">${TYPES[one.ty]}</span>${!one.public && html`<span class="tag">private</span>`}</h1>
         ${one.documentation && html`<p class="sub">${one.documentation}</p>`}</div>
         <div class="row"><a class="button" href=${to(["invocations"], { service: name, handler })}><${Icon} name="invocations" />Its invocations</a>${one.ty !== "Service" && html`<a class="button" href=${to(["state", name])}><${Icon} name="state" />Its state</a>`}</div></div>
-      ${handler ? html`<${Handler} service=${one} name=${handler} />` : html`<div class="stack"><${HandlerList} service=${one} /><${Versions} service=${one} /><${Settings} service=${one} again=${service.again} /></div>`}`}</${Show}>`;
+      ${handler ? html`<${Handler} service=${one} name=${handler} />` : html`<div class="stack"><${HandlerList} service=${one} /><${Versions} service=${one} />
+        <${Settings} service=${one} again=${service.again} /></div>`}`}</${Show}>`;
 }
 
 /** What a handler may do beside others of its key. @type {Record<string, string>} */
 const KINDS = { Exclusive: "one at a time for each key", Shared: "shared, reads", Workflow: "runs once for each key" };
 
 /** @param {{ service: any }} props */
-const HandlerList = ({ service }) => html`<section class="card"><header><h2>Handlers</h2><span class="soft">revision ${service.revision} of <a class="text mono" href=${to(["deployments", service.deployment_id])}>${service.deployment_id.slice(0, 12)}…</a></span></header>
-  <div class="scroll"><table><thead><tr><th>Handler</th><th>Kind</th><th>Input</th><th>Output</th><th /></tr></thead><tbody>${service.handlers.map((one) => html`<tr class="link">
+const HandlerList = ({ service }) => html`<section class="card"><header><h2>Handlers</h2>
+  <span class="soft">revision ${service.revision} of <a class="text mono" href=${to(["deployments", service.deployment_id])}>${service.deployment_id.slice(0, 12)}…</a></span></header>
+  <div class="scroll"><table><thead><tr><th>Handler</th><th>Kind</th><th>Input</th><th>Output</th><th /></tr></thead>
+    <tbody>${service.handlers.map((one) => html`<tr class="link">
     <td><a class="strong" href=${to(["services", service.name, one.name])}><b>${one.name}</b></a>${one.documentation && html`<div class="soft small">${one.documentation}</div>`}</td>
-    <td class="soft">${KINDS[one.ty] ?? "at any time"}${!one.public && html` <span class="tag">private</span>`}</td><td class="soft">${one.input_description}</td><td class="soft">${one.output_description}</td>
+    <td class="soft">${KINDS[one.ty] ?? "at any time"}${!one.public && html` <span class="tag">private</span>`}</td><td class="soft">${one.input_description}</td>
+      <td class="soft">${one.output_description}</td>
     <td class="num"><a class="button" href=${to(["services", service.name, one.name])}><${Icon} name="play" />Try</a></td></tr>`)}</tbody></table></div></section>`;
 
 /** @param {{ service: any, name: string }} props */
@@ -51,14 +57,16 @@ function Handler({ service, name }) {
   if (!handler) return html`<div class="note bad"><${Icon} name="alert" />Service ${service.name} has no handler ${name}.</div>`;
   return html`<div class="stack">
     <${Playground} key=${`${service.name}/${name}`} service=${service} handler=${handler} />
-    <div class="two"><section class="card"><header><h2>In force</h2><a class="text small" href=${to(["services", service.name])}>Change</a></header><${InForce} of=${handler.in_force} /></section>
+    <div class="two"><section class="card"><header><h2>In force</h2><a class="text small" href=${to(["services", service.name])}>Change</a></header>
+      <${InForce} of=${handler.in_force} /></section>
       <section class="card"><header><h2>Schemas</h2></header><div class="pad stack">
         ${[["Input", handler.input_json_schema, handler.input_description], ["Output", handler.output_json_schema, handler.output_description]].map(([title, schema, said]) => html`<div class="stack tight"><h3>${title} <span class="soft" style=${{ fontWeight: 400 }}>${said}</span></h3>
           ${schema ? html`<div class="value"><pre tabindex="0">${JSON.stringify(schema, null, 2)}</pre></div>` : html`<p class="soft">Its code declares no schema.</p>`}</div>`)}</div></section></div></div>`;
 }
 
 /** @param {{ of: Record<string, { value: any, source: string }> }} props */
-const InForce = ({ of }) => html`<div class="scroll"><table class="plain"><tbody>${Object.entries(of).map(([name, { value, source }]) => html`<tr><td class="soft">${label(name)}</td><td>${shown(value)}</td><td class="num">${source === "default" ? html`<span class="faint">default</span>` : html`<span class="tag">${source}</span>`}</td></tr>`)}</tbody></table></div>`;
+const InForce = ({ of }) => html`<div class="scroll"><table class="plain"><tbody>${Object.entries(of).map(([name, { value, source }]) => html`<tr><td class="soft">${label(name)}</td>
+  <td>${shown(value)}</td><td class="num">${source === "default" ? html`<span class="faint">default</span>` : html`<span class="tag">${source}</span>`}</td></tr>`)}</tbody></table></div>`;
 
 /** @param {string} name */
 const label = (name) => name.replace("retry_policy.", "retry: ").replaceAll("_", " ");
@@ -69,7 +77,8 @@ const shown = (value) => (value === null ? "unlimited" : typeof value === "boole
 function Versions({ service }) {
   const list = useLoad(() => get("/deployments"), [service.name], 5000);
   const offering = (list.value?.deployments ?? []).flatMap((one) => one.services.filter((it) => it.name === service.name).map((it) => ({ ...one, revision: it.revision }))).reverse();
-  return html`<section class="card"><header><h2>Versions</h2><span class="soft">What has begun stays on its own; new invocations go to the newest</span></header><div class="scroll"><table><tbody>${offering.map((one) => html`<tr class="link">
+  return html`<section class="card"><header><h2>Versions</h2><span class="soft">What has begun stays on its own; new invocations go to the newest</span></header>
+    <div class="scroll"><table><tbody>${offering.map((one) => html`<tr class="link">
     <td>revision ${one.revision}</td><td><a class="strong" href=${to(["deployments", one.id])}>${one.uri ?? one.id}</a></td><td><${Drain} of=${one.drain} /></td>
     <td class="num"><a class="text" href=${to(["invocations"], { service: service.name, deployment: one.id, status: "running,ready,suspended,backing-off,paused" })}>what is in flight there</a></td></tr>`)}</tbody></table></div></section>`;
 }
@@ -117,7 +126,8 @@ function Settings({ service, again }) {
     await again();
   });
   return html`<section class="card"><header><h2>Settings</h2><span class="soft">Changed here, they count more than the code, until they are reset</span></header>
-    <div class="scroll"><table><thead><tr><th>Setting</th><th style=${{ width: "220px" }}>Value</th><th>Said by</th><th /></tr></thead><tbody>${rows.map(([name, kind, means]) => {
+    <div class="scroll"><table><thead><tr><th>Setting</th><th style=${{ width: "220px" }}>Value</th><th>Said by</th><th /></tr></thead>
+      <tbody>${rows.map(([name, kind, means]) => {
       const { value, source } = service.in_force[name];
       const now = edits.value[name] ?? text(value);
       return html`<tr><td><label for=${name}><b style=${{ fontWeight: 550 }}>${label(name)}</b><div class="soft small">${means}</div></label></td>
@@ -127,7 +137,8 @@ function Settings({ service, again }) {
         <td class="num">${source === "operator" && html`<button class="button plain" onClick=${() => reset(name)}>Reset</button>`}</td></tr>`;
     })}</tbody></table></div>
     ${error.value && html`<div class="pad"><div class="note bad" role="alert"><${Icon} name="alert" />${error.value}</div></div>`}
-    ${changed > 0 && html`<div class="pad row" style=${{ borderTop: "1px solid var(--line)" }}><span class="grow soft">${counted(changed, "change")} not saved</span><button class="button" onClick=${() => (edits.value = {})}>Undo</button><button class="button main" onClick=${save}>Save</button></div>`}</section>`;
+    ${changed > 0 && html`<div class="pad row" style=${{ borderTop: "1px solid var(--line)" }}><span class="grow soft">${counted(changed, "change")} not saved</span>
+      <button class="button" onClick=${() => (edits.value = {})}>Undo</button><button class="button main" onClick=${save}>Save</button></div>`}</section>`;
 }
 
 /** @param {any} value */

@@ -75,8 +75,10 @@ export function Sql() {
   <div class="stack">
     <section class="card pad stack tight">
       <${Editor} text=${text} columns=${columns.value ?? []} run=${run} />
-      <div class="row"><button class="button main" disabled=${busy.value} onClick=${run}><${Icon} name="play" />${busy.value ? "Running…" : "Run"}</button><span class="faint small"><kbd>Ctrl</kbd> <kbd>Enter</kbd></span><span class="grow" />
-        <label class="row tight"><span class="hidden">Examples and history</span><select style=${{ maxWidth: "260px" }} onChange=${(event) => { if (event.target.value) text.value = event.target.value; event.target.value = ""; }}>
+      <div class="row"><button class="button main" disabled=${busy.value} onClick=${run}><${Icon} name="play" />${busy.value ? "Running…" : "Run"}</button>
+        <span class="faint small"><kbd>Ctrl</kbd> <kbd>Enter</kbd></span><span class="grow" />
+        <label class="row tight"><span class="hidden">Examples and history</span>
+          <select style=${{ maxWidth: "260px" }} onChange=${(event) => { if (event.target.value) text.value = event.target.value; event.target.value = ""; }}>
           <option value="">Examples and history</option><optgroup label="Examples">${EXAMPLES.map(([name, query]) => html`<option value=${query}>${name}</option>`)}</optgroup>
           ${history.value.length > 0 && html`<optgroup label="Asked before">${history.value.map((one) => html`<option value=${one.text}>${one.text.slice(0, 70).replaceAll("\n", " ")}</option>`)}</optgroup>`}</select></label></div>
       ${error.value && html`<div class="note bad" role="alert"><${Icon} name="alert" />${error.value}</div>`}
@@ -124,7 +126,8 @@ function Editor({ text, columns, run }) {
   return html`<div class="editor"><label class="hidden" for="statement">Statement</label>
     <textarea id="statement" ref=${area} rows="7" spellcheck="false" autocapitalize="off" value=${text.value} onInput=${(event) => { text.value = event.target.value; look(); }}
       onKeyDown=${pressed} onBlur=${() => setTimeout(() => (word.value = ""), 150)} aria-autocomplete="list" aria-controls="offers" aria-expanded=${offers.length > 0} role="combobox" />
-    ${offers.length > 0 && html`<div class="popup"><ul class="options" id="offers" role="listbox" aria-label="Tables and columns">${offers.map((offer, place) => html`<li role="option" aria-selected=${place === at.value} onMouseDown=${(event) => { event.preventDefault(); take(offer.text); }}><span class="mono">${offer.text}</span><span class="soft">${offer.means}</span></li>`)}</ul></div>`}</div>`;
+    ${offers.length > 0 && html`<div class="popup"><ul class="options" id="offers" role="listbox" aria-label="Tables and columns">${offers.map((offer, place) => html`<li role="option" aria-selected=${place === at.value} onMouseDown=${(event) => { event.preventDefault(); take(offer.text); }}><span class="mono">${offer.text}</span>
+      <span class="soft">${offer.means}</span></li>`)}</ul></div>`}</div>`;
 }
 
 /** @param {string} word @param {any[]} columns @param {string} statement */
@@ -148,7 +151,8 @@ function Rows({ rows, took }) {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const csv = () => keep("latchwork.csv", [names, ...rows.map((row) => names.map((name) => row[name]))].map((line) => line.map(quoted).join(",")).join("\r\n"), "text/csv");
   return html`<section class="card" aria-label="Result"><header><h2>${counted(rows.length, "row")} <span class="soft" style=${{ fontWeight: 400 }}>in ${duration(took)}</span></h2>
-    <div class="row"><button class="button" disabled=${rows.length === 0} onClick=${csv}><${Icon} name="download" />CSV</button><button class="button" disabled=${rows.length === 0} onClick=${() => keep("latchwork.json", JSON.stringify(rows, null, 2), "application/json")}><${Icon} name="download" />JSON</button></div></header>
+    <div class="row"><button class="button" disabled=${rows.length === 0} onClick=${csv}><${Icon} name="download" />CSV</button>
+      <button class="button" disabled=${rows.length === 0} onClick=${() => keep("latchwork.json", JSON.stringify(rows, null, 2), "application/json")}><${Icon} name="download" />JSON</button></div></header>
     ${rows.length === 0 ? html`<div class="empty"><p>No row is like this.</p></div>` : html`<div class="scroll" tabindex="0" role="region" aria-label="Rows"><table class="sql plain"><thead><tr>${names.map((name) => html`<th>${name}</th>`)}</tr></thead>
       <tbody>${rows.slice(0, SHOWN).map((row) => html`<tr>${names.map((name) => html`<td title=${cell(row[name])}>${shown(row[name])}</td>`)}</tr>`)}</tbody></table></div>`}
     ${rows.length > SHOWN && html`<p class="pad soft">The first ${SHOWN} are shown; the files have all.</p>`}</section>`;
@@ -176,6 +180,7 @@ function quoted(value) {
 /** @param {{ columns: any[], use: (name: string) => void }} props */
 function Tables({ columns, use }) {
   const tables = [...new Set(columns.map((one) => one.table_name))].filter((name) => !/^(tables|columns|schemata)$/.test(name));
-  return html`<section class="card"><header><h2>Tables</h2></header><div class="pad fields">${tables.map((name) => html`<details><summary class="mono" style=${{ cursor: "pointer" }}>${name}</summary>
+  return html`<section class="card"><header><h2>Tables</h2></header>
+    <div class="pad fields">${tables.map((name) => html`<details><summary class="mono" style=${{ cursor: "pointer" }}>${name}</summary>
     <div class="row tight" style=${{ padding: "6px 0" }}><button class="button" onClick=${() => use(name)}>Use</button>${columns.filter((one) => one.table_name === name).map((one) => html`<span class="tag mono" title=${one.data_type}>${one.column_name}</span>`)}</div></details>`)}</div></section>`;
 }

@@ -17,11 +17,14 @@ export function State({ service, of: key }) {
   return html`<div class="head"><div><h1>State</h1><p class="sub">What objects and workflows keep under their keys</p></div></div>
     <${Show} of=${services}>${({ services: all }) => {
       const keyed = all.filter((one) => one.ty !== "Service");
-      if (keyed.length === 0) return html`<div class="card empty"><h2>No state yet</h2><p>Virtual objects and workflows keep state under names, for each of their keys. None is registered.</p></div>`;
+      if (keyed.length === 0) return html`<div class="card empty"><h2>No state yet</h2>
+        <p>Virtual objects and workflows keep state under names, for each of their keys. None is registered.</p></div>`;
       const chosen = service ?? keyed[0].name;
-      return html`<div class="split"><div class="stack"><div class="card"><ul class="list" aria-label="Services">${keyed.map((one) => html`<li><a href=${to(["state", one.name])} aria-current=${chosen === one.name ? "true" : undefined}>${one.name}<span class="faint">${one.ty === "Workflow" ? "workflow" : "object"}</span></a></li>`)}</ul></div>
+      return html`<div class="split"><div class="stack"><div class="card"><ul class="list" aria-label="Services">${keyed.map((one) => html`<li><a href=${to(["state", one.name])} aria-current=${chosen === one.name ? "true" : undefined}>${one.name}
+        <span class="faint">${one.ty === "Workflow" ? "workflow" : "object"}</span></a></li>`)}</ul></div>
         <${Keys} key=${chosen} service=${chosen} chosen=${key} /></div>
-        ${key === undefined ? html`<div class="card empty"><h2>Choose a key</h2><p>Its values are shown here, and can be changed.</p></div>` : html`<${Entries} key=${`${chosen}/${key}`} service=${chosen} of=${key} />`}</div>`;
+        ${key === undefined ? html`<div class="card empty"><h2>Choose a key</h2>
+          <p>Its values are shown here, and can be changed.</p></div>` : html`<${Entries} key=${`${chosen}/${key}`} service=${chosen} of=${key} />`}</div>`;
     }}</${Show}>`;
 }
 
@@ -34,9 +37,11 @@ function Keys({ service, chosen }) {
     event.preventDefault();
     if (search.value) go(to(["state", service, search.value]));
   };
-  return html`<div class="card"><form class="pad" style=${{ paddingBottom: 0 }} onSubmit=${open}><label class="hidden" for="key">Search keys</label><input id="key" type="search" placeholder="Search keys, Enter opens one" value=${search.value} onInput=${(event) => (search.value = event.target.value)} /></form>
+  return html`<div class="card"><form class="pad" style=${{ paddingBottom: 0 }} onSubmit=${open}><label class="hidden" for="key">Search keys</label>
+    <input id="key" type="search" placeholder="Search keys, Enter opens one" value=${search.value} onInput=${(event) => (search.value = event.target.value)} /></form>
     ${found.error && html`<div class="pad"><${Trouble} error=${found.error} /></div>`}
-    ${!found.value ? html`<${Bones} />` : found.value.length === 0 ? html`<p class="pad soft">${search.value ? "No key that holds state is like this." : "No key of it holds state."}</p>` : html`<ul class="list" aria-label="Keys">${found.value.slice(0, KEYS).map((row) => html`<li><a href=${to(["state", service, row.service_key])} aria-current=${row.service_key === chosen ? "true" : undefined}><span class="cut mono">${row.service_key}</span><span class="faint">${row.entries}</span></a></li>`)}</ul>`}
+    ${!found.value ? html`<${Bones} />` : found.value.length === 0 ? html`<p class="pad soft">${search.value ? "No key that holds state is like this." : "No key of it holds state."}</p>` : html`<ul class="list" aria-label="Keys">${found.value.slice(0, KEYS).map((row) => html`<li><a href=${to(["state", service, row.service_key])} aria-current=${row.service_key === chosen ? "true" : undefined}><span class="cut mono">${row.service_key}</span>
+      <span class="faint">${row.entries}</span></a></li>`)}</ul>`}
     ${(found.value?.length ?? 0) > KEYS && html`<p class="pad soft small">There are more: search for them.</p>`}</div>`;
 }
 
@@ -53,10 +58,13 @@ function Entries({ service, of: key }) {
         <button class="button" disabled=${!state.value} onClick=${() => (editing.value = { name: "", text: "", version: state.value.version, isNew: true })}><${Icon} name="plus" />Add</button>
         <button class="button danger" disabled=${!state.value || Object.keys(state.value.state).length === 0} onClick=${() => clear()}><${Icon} name="trash" />Clear</button></div></header>
     <${Show} of=${state}>${(it) => html`
-      ${it.held_by && html`<div class="pad"><div class="note warn"><${Icon} name="info" /><div>The key is held by <a href=${toInvocation(it.held_by)}>an invocation</a>, which may be changing it: changes are refused until it is over.</div></div></div>`}
+      ${it.held_by && html`<div class="pad"><div class="note warn"><${Icon} name="info" />
+        <div>The key is held by <a href=${toInvocation(it.held_by)}>an invocation</a>, which may be changing it: changes are refused until it is over.</div></div></div>`}
       ${Object.keys(it.state).length === 0 ? html`<div class="empty"><p>This key holds nothing.</p></div>` : Object.entries(it.state).map(([name, value]) => html`<div class="pad stack tight" style=${{ borderTop: "1px solid var(--line)" }} key=${name}>
-        <div class="row between"><h3 class="mono">${name}</h3><div class="row tight"><button class="button" aria-label=${`Edit ${name}`} disabled=${utf8(bytesOf(value)) === undefined} onClick=${() => (editing.value = { name, text: pretty(utf8(bytesOf(value)) ?? ""), version: it.version, isNew: false })}><${Icon} name="pen" />Edit</button>
-          <button class="button danger" aria-label=${`Delete ${name}`} onClick=${() => drop(name, it.version)}><${Icon} name="trash" /></button></div></div><${Value} bytes=${bytesOf(value)} name=${name} /></div>`)}
+        <div class="row between"><h3 class="mono">${name}</h3>
+          <div class="row tight"><button class="button" aria-label=${`Edit ${name}`} disabled=${utf8(bytesOf(value)) === undefined} onClick=${() => (editing.value = { name, text: pretty(utf8(bytesOf(value)) ?? ""), version: it.version, isNew: false })}><${Icon} name="pen" />Edit</button>
+          <button class="button danger" aria-label=${`Delete ${name}`} onClick=${() => drop(name, it.version)}><${Icon} name="trash" /></button></div></div>
+            <${Value} bytes=${bytesOf(value)} name=${name} /></div>`)}
       <p class="pad faint small" style=${{ borderTop: "1px solid var(--line)" }}>${counted(Object.keys(it.state).length, "entry", "entries")}, version <span class="mono">${it.version.slice(0, 10)}…</span></p>`}</${Show}></section>
     ${editing.value && html`<${Edit} path=${path} of=${editing.value} close=${() => (editing.value = undefined)} again=${state.again} />`}</div>`;
 
@@ -112,9 +120,11 @@ function Edit({ path, of, close, again }) {
       }
     }
   };
-  return html`<${Dialog} title=${of.isNew ? "Add an entry" : `Edit ${of.name}`} close=${close} bottom=${html`<button class="button" onClick=${close}>Leave it</button><button class="button main" disabled=${!name.value} onClick=${save}>${theirs.value === undefined ? "Save" : "Save over it"}</button>`}>
+  return html`<${Dialog} title=${of.isNew ? "Add an entry" : `Edit ${of.name}`} close=${close} bottom=${html`<button class="button" onClick=${close}>Leave it</button>
+    <button class="button main" disabled=${!name.value} onClick=${save}>${theirs.value === undefined ? "Save" : "Save over it"}</button>`}>
     ${of.isNew && html`<label class="field"><span>Name</span><input value=${name.value} onInput=${(event) => (name.value = event.target.value)} /></label>`}
-    <label class="field"><span>Value <em>${parsed ? "JSON" : "text"}</em></span><textarea rows="9" spellcheck="false" value=${text.value} onInput=${(event) => (text.value = event.target.value)} /></label>
+    <label class="field"><span>Value <em>${parsed ? "JSON" : "text"}</em></span>
+      <textarea rows="9" spellcheck="false" value=${text.value} onInput=${(event) => (text.value = event.target.value)} /></label>
     ${wasJson && !parsed && text.value !== "" && html`<div class="note warn"><${Icon} name="alert" />This is no JSON. Handlers that read it as JSON will fail.</div>`}
     ${error.value && html`<div class="note bad" role="alert"><${Icon} name="alert" />${error.value}</div>`}
     ${theirs.value !== undefined && html`<div class="stack tight"><h3>What is there now</h3><div class="value"><pre>${theirs.value}</pre></div></div>`}

@@ -49,14 +49,16 @@ export function Timeline({ row, steps, now, on, pick }) {
       ${steps.length <= 1 && html`<p class="pad soft">${row.journal_size === 0 ? "Its journal is no longer stored." : "No step is recorded yet."}</p>`}
     </div>
     <div class="pad legend" style=${{ borderTop: "1px solid var(--line)" }}>
-      <span><i class="dot f-run" />running, called</span><span><i class="dot f-wait" />waiting</span><span><i class="dot f-warn" />retrying</span><span><i class="dot f-ok" />succeeded</span><span><i class="dot f-bad" />failed</span>
+      <span><i class="dot f-run" />running, called</span><span><i class="dot f-wait" />waiting</span><span><i class="dot f-warn" />retrying</span>
+        <span><i class="dot f-ok" />succeeded</span><span><i class="dot f-bad" />failed</span>
       <span><i class="dot" style=${{ border: "1.5px solid var(--text)" }} />critical path: what the end waited for</span></div>
   </section>`;
 }
 
 /** @param {{ icon: string, title: string, name: string, on: boolean, flat?: boolean, pick?: () => void, children: any }} props */
 function Lane({ icon, title, name, on, flat, pick, children }) {
-  const inside = html`<span class="label"><${Icon} name=${icon} /><span class="cut">${name ? html`<span class="wide-only soft">${title} </span><b style=${{ fontWeight: 550 }}>${name}</b>` : title}</span></span><span class="track">${children}</span>`;
+  const inside = html`<span class="label"><${Icon} name=${icon} /><span class="cut">${name ? html`<span class="wide-only soft">${title} </span>
+    <b style=${{ fontWeight: 550 }}>${name}</b>` : title}</span></span><span class="track">${children}</span>`;
   return flat ? html`<div class="lane flat">${inside}</div>`
     : html`<button class=${`lane ${on ? "on" : ""}`} title="Show this entry" onClick=${pick}>${inside}</button>`;
 }
@@ -96,8 +98,11 @@ function Whole({ row, steps, begin, end, over, now, next, scale }) {
     ${part(begin, began, "idle", "Before its first step")}
     ${part(began, active, over ? (failed ? "bad" : "ok") : "run", over ? "At work" : "At work, as far as is known")}
     ${rests && part(active, until, rests, row.status)}
-    ${row.last_failure && !over && html`<g><title>An attempt failed at ${clock(changed)}: ${row.last_failure.split("\n")[0]}</title><circle cx=${percent(scale(changed))} cy="13" r="6" fill="var(--bad-fill)" /><circle cx=${percent(scale(changed))} cy="13" r="2.2" fill="var(--panel)" /></g>`}
-    ${next && html`<g><title>The next attempt is due at ${clock(next)}</title><line x1=${percent(scale(now))} x2=${percent(scale(next))} y1="13" y2="13" stroke="var(--warn-fill)" stroke-width="2" stroke-dasharray="3 4" /><circle cx=${percent(scale(next))} cy="13" r="4.500" fill="var(--panel)" stroke="var(--warn-fill)" stroke-width="2" /></g>`}
+    ${row.last_failure && !over && html`<g><title>An attempt failed at ${clock(changed)}: ${row.last_failure.split("\n")[0]}</title>
+      <circle cx=${percent(scale(changed))} cy="13" r="6" fill="var(--bad-fill)" /><circle cx=${percent(scale(changed))} cy="13" r="2.2" fill="var(--panel)" /></g>`}
+    ${next && html`<g><title>The next attempt is due at ${clock(next)}</title>
+      <line x1=${percent(scale(now))} x2=${percent(scale(next))} y1="13" y2="13" stroke="var(--warn-fill)" stroke-width="2" stroke-dasharray="3 4" />
+      <circle cx=${percent(scale(next))} cy="13" r="4.500" fill="var(--panel)" stroke="var(--warn-fill)" stroke-width="2" /></g>`}
   </svg>`;
 }
 
@@ -107,7 +112,8 @@ function Axis({ begin, end, scale, even, edges }) {
   const width = useWidth(box);
   const room = Math.max(Math.floor(width / 90), 1);
   const marks = even ? spread([...new Set(edges)].sort((a, b) => a - b), scale, room) : Array.from({ length: room + 1 }, (_, at) => begin + ((end - begin) * at) / room);
-  return html`<div class="lane flat" style=${{ minHeight: "22px" }}><span class="label faint small" title="Time since it was accepted">since ${clock(begin).slice(0, 8)}</span><span class="track" style=${{ height: "22px" }} ref=${box}><svg aria-hidden="true">
+  return html`<div class="lane flat" style=${{ minHeight: "22px" }}><span class="label faint small" title="Time since it was accepted">since ${clock(begin).slice(0, 8)}</span>
+    <span class="track" style=${{ height: "22px" }} ref=${box}><svg aria-hidden="true">
     ${marks.map((at, place) => html`<line class="grid" x1=${percent(scale(at))} x2=${percent(scale(at))} y1="16" y2="22" />
       <text x=${percent(scale(at))} y="12" text-anchor=${place === 0 ? "start" : scale(at) > .93 ? "end" : "middle"}>${at === begin ? "0" : `+${duration(at - begin)}`}</text>`)}</svg></span></div>`;
 }
