@@ -89,9 +89,7 @@ impl Taker {
         }
         let begin = || tokio::spawn(count(handle.clone(), clock.now_ms()));
         let counting = self.counting.get_or_insert_with(begin);
-        let counted = counting
-            .await
-            .unwrap_or_else(|_| Err(CensusError::Abandoned));
+        let counted = counting.await.unwrap_or(Err(CensusError::Abandoned));
         self.counting = None;
         if let Err(error) = &counted {
             tracing::warn!(%error, "invocations were not counted for the web UI");

@@ -81,6 +81,11 @@ pub(crate) struct Found {
     pub(crate) resume: Option<InvocationId>,
 }
 
+/// In the order of time, the newest first.
+type Place = Reverse<(u64, InvocationId)>;
+/// A row, with the tables it is from.
+type Kept = (Arc<dyn Tables>, InvocationRow);
+
 /// Looks until `is_over`, or until there is nothing more.
 ///
 /// # Errors
@@ -93,8 +98,7 @@ pub(crate) fn browse(
 ) -> Result<Found, ReadError> {
     let mut found = Found::default();
     // The newest come first; of those that were created at once, the greater id.
-    let mut best: BTreeMap<Reverse<(u64, InvocationId)>, (Arc<dyn Tables>, InvocationRow)> =
-        BTreeMap::new();
+    let mut best: BTreeMap<Place, Kept> = BTreeMap::new();
     let mut last = None;
     'looking: for range in ranges(source, filter, page.after) {
         for stored_row in range.tables.scan(&range.from, &range.end) {
