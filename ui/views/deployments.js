@@ -35,7 +35,7 @@ export function Deployments() {
       <tbody>${[...deployments].reverse().map((one) => html`<tr class="link"><td><a class="strong" href=${to(["deployments", one.id])}><b>${one.uri ?? one.arn}</b></a>
         <div class="mono faint small">${one.id}</div></td>
         <td><${Drain} of=${one.drain} /></td><td class="num"><a class="text" href=${to(["invocations"], { deployment: one.id, status: "running,ready,suspended,backing-off,paused" })}>${count(one.drain?.pinned_invocations ?? 0)}</a></td>
-        <td class="wide-only"><span class="row tight">${one.services.slice(0, 5).map((service) => html`<a class="text" href=${to(["services", service.name])}>${service.name}</a>`)}${one.services.length > 5 && html`<span class="faint">+${one.services.length - 5}</span>`}</span></td>
+        <td class="wide-only"><span class="row">${one.services.slice(0, 5).map((service) => html`<a class="text" href=${to(["services", service.name])}>${service.name}</a>`)}${one.services.length > 5 && html`<span class="faint">+${one.services.length - 5}</span>`}</span></td>
         <td class="soft wide-only">${one.sdk_version ?? "–"}</td>
           <td class="num soft wide-only"><${Ago} at=${one.created_at} /></td></tr>`)}</tbody></table></div>`)}</${Show}></div>
     ${open && html`<${Register} close=${() => go("#/deployments", true)} again=${list.again} />`}`;

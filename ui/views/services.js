@@ -22,7 +22,7 @@ export function Services() {
       : html`<div class="scroll"><table><thead><tr><th>Service</th><th>Type</th><th>Handlers</th><th class="num wide-only">Revision</th>
         <th class="wide-only">Deployment</th><th class="wide-only">Ingress</th></tr></thead>
       <tbody>${services.map((one) => html`<tr class="link"><td><a class="strong" href=${to(["services", one.name])}><b>${one.name}</b></a>${one.documentation && html`<div class="soft small cut">${one.documentation}</div>`}</td>
-        <td><span class="tag">${TYPES[one.ty]}</span></td><td><span class="row tight">${one.handlers.slice(0, 6).map((handler) => html`<a class="text" href=${to(["services", one.name, handler.name])}>${handler.name}</a>`)}${one.handlers.length > 6 && html`<span class="faint">+${one.handlers.length - 6}</span>`}</span></td>
+        <td><span class="tag">${TYPES[one.ty]}</span></td><td><span class="row">${one.handlers.slice(0, 6).map((handler) => html`<a class="text" href=${to(["services", one.name, handler.name])}>${handler.name}</a>`)}${one.handlers.length > 6 && html`<span class="faint">+${one.handlers.length - 6}</span>`}</span></td>
         <td class="num wide-only">${one.revision}</td><td class="wide-only"><a class="mono faint" href=${to(["deployments", one.deployment_id])}>${one.deployment_id.slice(0, 12)}…</a></td>
         <td class="wide-only">${one.public ? "public" : html`<span class="tag">private</span>`}</td></tr>`)}</tbody></table></div>`)}</${Show}></div>`;
 }

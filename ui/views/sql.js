@@ -166,7 +166,7 @@ function shown(value) {
   if (value === null || value === undefined) return html`<span class="faint">null</span>`;
   const text = cell(value);
   if (/^inv_[0-9A-Za-z]{20,}$/.test(text)) return html`<a class="text" href=${toInvocation(text)}>${text}</a>`;
-  if (/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text)) return html`<span>${text.slice(0, -1).replace("T", " ")}</span> <span class="faint"><${Ago} at=${text} /></span>`;
+  if (/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text)) return html`<span>${text.replace("T", " ")}</span> <span class="faint"><${Ago} at=${text} /></span>`;
   return text.length > 300 ? `${text.slice(0, 300)}…` : text;
 }
 

@@ -185,6 +185,9 @@ const OPERATIONS: &[Operation] = operations! {
 /// What a server without SQL does not serve.
 const NEEDS_SQL: [&str; 4] = ["query", "list_invocations", "get_invocation", "get_journal"];
 
+/// What a server without the web UI does not serve.
+const NEEDS_UI: &str = "live";
+
 pub(super) async fn openapi(State(app): State<Arc<Admin>>) -> Json<Value> {
     Json(document(&app.ingress_url))
 }
@@ -197,8 +200,10 @@ fn document(ingress_url: &str) -> Value {
     let mut generator = SchemaGenerator::new(settings);
     let error = of::<ErrorBody>(&mut generator);
     let mut paths = Map::new();
-    let served =
-        |operation: &&Operation| cfg!(feature = "sql") || !NEEDS_SQL.contains(&operation.id);
+    let served = |operation: &&Operation| {
+        (cfg!(feature = "sql") || !NEEDS_SQL.contains(&operation.id))
+            && (cfg!(feature = "ui") || operation.id != NEEDS_UI)
+    };
     for operation in OPERATIONS.iter().filter(served) {
         let described = operation.described(&mut generator);
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
