@@ -20,8 +20,9 @@ import { Bulk } from "./bulk.js";
 const PAGE = 50;
 /** Rows that the server gives at once. */
 const AT_ONCE = 1000;
-/** A list that the server can look through in one go is looked at again so often, in ms. */
+/** Between two looks, in ms; where a look takes long, so many times as long as it took. */
 const AGAIN = 2500;
+const TIMES = 10;
 
 /** Before the first answer. @type {import("../parts/pages.js").Page & { more: boolean }} */
 const NONE = { rows: [], matched: 0, looked: 0, done: false, more: false };
@@ -51,7 +52,7 @@ export function Invocations() {
     const stop = new AbortController();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
-    let quick = true;
+    let pause = AGAIN;
     list.value = NONE;
     error.value = undefined;
     picked.value = new Set();
@@ -62,12 +63,11 @@ export function Invocations() {
       clearTimeout(timer);
       const before = list.value;
       const limit = older ? PAGE : Math.min(Math.max(before.rows.length, PAGE), AT_ONCE);
-      let answers = 0;
+      const began = performance.now();
       try {
         await newest(asked(query), {
           limit, after: older ? before.rows.at(-1) : undefined, stop: stop.signal,
           tell: (page) => {
-            answers += 1;
             // What is shown is replaced when all was looked at: rows do not come and go meanwhile.
             if (!page.done && !older && before.done) return;
             const kept = older ? before.rows : [];
@@ -75,15 +75,15 @@ export function Invocations() {
           },
         });
         error.value = undefined;
-        quick = answers === 1;
+        pause = Math.max(AGAIN, TIMES * (performance.now() - began));
       } catch (reason) {
         if (stop.signal.aborted) return;
         error.value = /** @type {Error} */ (reason);
       }
-      timer = setTimeout(again, error.value ? AGAIN * 2 : AGAIN);
+      timer = setTimeout(again, pause);
     };
     const again = () => {
-      if (!document.hidden && quick && !bulk.value) load(false);
+      if (!document.hidden && !bulk.value) load(false);
       else timer = setTimeout(again, AGAIN);
     };
     older.current = () => load(true);
