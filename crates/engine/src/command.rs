@@ -7,7 +7,7 @@
 use crate::future::Future;
 use crate::id::InvocationId;
 use crate::table::timer::TimerKey;
-use crate::value::{Answer, Failure, Identity, Input, Pin, Settled, Span, Target, Waiter};
+use crate::value::{Answer, Failure, Identity, Input, Pin, Settled, Span, Target, Trace, Waiter};
 use bytes::Bytes;
 
 /// One place in the log.
@@ -151,6 +151,9 @@ pub struct Invoke {
     /// forgotten. Ids that are random themselves need none.
     #[prost(fixed32, tag = "11")]
     pub incarnation: u32,
+    /// What led to it, if that is traced.
+    #[prost(message, optional, tag = "16")]
+    pub trace: Option<Trace>,
 }
 
 /// The invocation that made a call.
@@ -297,6 +300,19 @@ pub enum PauseReason {
     JournalMismatch = 3,
     /// Its journal has outgrown its budget.
     OverBudget = 4,
+}
+
+impl PauseReason {
+    /// How it is written for people and their tools.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::RetriesExhausted => "retries_exhausted",
+            Self::Handler => "handler",
+            Self::JournalMismatch => "journal_mismatch",
+            Self::OverBudget => "over_budget",
+        }
+    }
 }
 
 /// What follows a failed attempt.

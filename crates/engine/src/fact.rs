@@ -5,7 +5,7 @@
 
 use crate::id::InvocationId;
 use crate::table::invocation::Invocation;
-use crate::value::Outcome;
+use crate::value::{Failure, Outcome};
 
 /// Something that has happened to an invocation.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub enum Fact {
         row: Box<Invocation>,
         /// What it came to.
         ending: Ending,
+        /// Its failure, if that is what it came to.
+        failure: Option<Failure>,
     },
 }
 
@@ -79,7 +81,6 @@ impl Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Failure;
     use bytes::Bytes;
 
     #[test]

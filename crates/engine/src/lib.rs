@@ -1,11 +1,11 @@
 //! The engine: decides everything, touches nothing.
 //!
 //! ```text
-//!   Record ──▶ Partition::apply(view) ──▶ Transition { writes, effects }
+//!   Record ──▶ Partition::apply(view) ──▶ Transition { writes, effects, facts }
 //! ```
 //!
 //! Comes in: a durable [`Record`] and a [`View`] of the tables just before it. Goes out:
-//! the rows to commit and the effects to perform after that. Same tables and same record
+//! the rows to commit, the effects to perform after that, and what became of invocations. Same tables and same record
 //! give the same bytes, on every machine, for ever.
 //!
 //! Start at [`Partition`]; what is stored is in [`table`], what happens in `apply/`, one
@@ -46,6 +46,6 @@ pub use partition::{Halt, Partition};
 pub use transition::Transition;
 pub use value::{
     Answer, CANCEL_SIGNAL, Failure, Header, Identity, Input, Metadata, Outcome, Pin, Settled, Span,
-    StateKeys, Target, TargetKind, Waiter,
+    StateKeys, Target, TargetKind, Trace, Waiter,
 };
 pub use view::{MemoryView, ReadError, Row, Rows, View};

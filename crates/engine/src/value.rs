@@ -219,6 +219,30 @@ pub struct Waiter {
     pub incarnation: u32,
 }
 
+/// Where an invocation stands among those that led to it, for those who trace. No decision
+/// depends on it.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Trace {
+    /// Upper half of the id of the trace.
+    #[prost(fixed64, tag = "1")]
+    pub high: u64,
+    /// Lower half of the id of the trace.
+    #[prost(fixed64, tag = "2")]
+    pub low: u64,
+    /// The span that led to it.
+    #[prost(fixed64, tag = "3")]
+    pub span: u64,
+    /// Whether the trace is recorded.
+    #[prost(bool, tag = "4")]
+    pub sampled: bool,
+    /// What other tracing systems have added, as it came.
+    #[prost(string, optional, tag = "5")]
+    pub state: Option<String>,
+    /// It begins a trace of its own, which points to that span: whoever sent it does not wait.
+    #[prost(bool, tag = "6")]
+    pub linked: bool,
+}
+
 /// Deployment and protocol version that an invocation is bound to once it has made progress.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Pin {

@@ -4,6 +4,7 @@
 //!   SDK endpoint  ⇄ frames, manifests, signatures   service
 //!   caller        ⇄ paths, headers, replies         ingress
 //!   operator      ⇄ JSON                            admin
+//!   W3C trace context ⇄ ids of spans                trace
 //!        all of them name things by                 id   (derived in `derive`, grouped by `scope`)
 //! ```
 //!
@@ -25,3 +26,4 @@ pub mod id;
 pub mod ingress;
 pub mod scope;
 pub mod service;
+pub mod trace;

@@ -5,6 +5,7 @@ use crate::invoker::RunningAttempt;
 use crate::metrics::Metrics;
 use crate::moment::Moment;
 use crate::registry::Registry;
+use crate::trace::Tracer;
 use arc_swap::ArcSwap;
 use latchwork_engine::table::invocation::Status;
 use latchwork_engine::{
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) registering: Mutex<()>,
     pub(crate) draining: AtomicBool,
     pub(crate) metrics: Metrics,
+    pub(crate) tracer: Tracer,
     /// Calls that have begun to wait for a key, for whoever looks for deadlocks.
     queued: std::sync::Mutex<Vec<InvocationId>>,
 }
@@ -38,7 +40,12 @@ pub(crate) struct Shared {
 const QUEUED_MAX: usize = 100_000;
 
 impl Shared {
-    pub(crate) fn new(topology: Topology, inboxes: Vec<Arc<Inbox>>, handlers_max: usize) -> Self {
+    pub(crate) fn new(
+        topology: Topology,
+        inboxes: Vec<Arc<Inbox>>,
+        handlers_max: usize,
+        tracer: Tracer,
+    ) -> Self {
         Self {
             topology,
             inboxes,
@@ -46,6 +53,7 @@ impl Shared {
             registering: Mutex::new(()),
             draining: AtomicBool::new(false),
             metrics: Metrics::new(topology.partitions, handlers_max),
+            tracer,
             queued: std::sync::Mutex::default(),
         }
     }
@@ -126,6 +134,11 @@ impl Handle {
     /// What is counted since the process began. Reading it holds nobody up.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    /// Decides what is traced.
+    pub fn tracer(&self) -> &Tracer {
+        &self.shared.tracer
     }
 
     /// What waits in front of a partition to be written and answered, and its bytes; nothing if

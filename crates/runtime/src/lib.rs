@@ -22,6 +22,7 @@ mod node;
 mod partition;
 mod perform;
 mod timers;
+pub mod trace;
 mod waiters;
 
 pub mod metrics;

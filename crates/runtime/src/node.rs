@@ -16,6 +16,7 @@ use crate::metrics::Recorder;
 use crate::moment::Moments;
 use crate::partition::Loop;
 use crate::timers::Timers;
+use crate::trace::Tracer;
 use crate::transport::Transport;
 use crate::waiters::Waiters;
 use latchwork_engine::{Halt, Partition, Record, Topology};
@@ -166,7 +167,7 @@ struct Identity {
 
 impl Node {
     /// Opens the directory, applies what the tables lack, and starts the partitions.
-    /// Attempts run on `rim`.
+    /// Attempts run on `rim`, and what happens is told to the tracer.
     ///
     /// # Errors
     /// If the directory is in use, is not ours, or is damaged.
@@ -174,6 +175,7 @@ impl Node {
         options: &NodeOptions,
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
+        tracer: Tracer,
         rim: &tokio::runtime::Handle,
     ) -> Result<Self, OpenError> {
         let directory = &options.directory;
@@ -190,6 +192,7 @@ impl Node {
             Topology { partitions, own: 0 },
             (0..partitions).map(|_| Arc::default()).collect(),
             options.metered_handlers_max,
+            tracer,
         ));
         let metrics = &shared.metrics;
         metrics.slots.set(options.attempts_max as u64);

@@ -8,6 +8,7 @@
 //! names and the flags all come from it, and so does the reference that `--help` prints.
 //! Whatever is not in it is refused, with the nearest name that is.
 
+use crate::telemetry::{Headers, LogFormat, Ratio, is_url};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -102,6 +103,20 @@ settings! {
     /// A folder whose files are the web UI, read at each request, for whoever works on them. Default:
     /// those that are compiled in.
     ui_dir: Option<PathBuf> = None, some_path, "a path";
+    /// Where spans are sent, as OTLP over HTTP: the address of a collector, such as
+    /// http://localhost:4318, to which /v1/traces is added if it has no path. Default: what
+    /// OTEL_EXPORTER_OTLP_ENDPOINT says, else nothing is traced.
+    tracing_endpoint: Option<String> = None, url, "an address such as http://localhost:4318";
+    /// Headers for the collector, as name=value,name=value with values percent-encoded. Default:
+    /// what OTEL_EXPORTER_OTLP_HEADERS says, else none.
+    tracing_headers: Option<Headers> = None, headers, "a list such as name=value,name=value";
+    /// Share of the traces that begin here which is recorded, from 0 to 1; callers decide for
+    /// theirs. Default: what OTEL_TRACES_SAMPLER says, else 1.
+    tracing_sample_ratio: Option<Ratio> = None, ratio, "a number from 0 to 1";
+    /// How this server is called in traces. Default: what OTEL_SERVICE_NAME says, else latchwork.
+    tracing_service_name: Option<String> = None, some_text, "a name";
+    /// How lines to stderr are written: text, or json with one object a line. Default text.
+    log_format: LogFormat = LogFormat::Text, LogFormat::parse, "text or json";
     /// What is logged to stderr: error, warn, info, debug or trace, and more exactly by module,
     /// as in info,latchwork_runtime=debug. Default info.
     log: String = "info".to_owned(), log_filter, "a level, or a list such as info,latchwork_runtime=debug";
@@ -166,7 +181,7 @@ impl<T: Written> Written for Option<T> {
     }
 }
 
-macro_rules! written_as_numbers {
+macro_rules! written_as_shown {
     ($($ty:ty)+) => {
         $(impl Written for $ty {
             fn written(&self) -> Option<String> {
@@ -176,7 +191,7 @@ macro_rules! written_as_numbers {
     };
 }
 
-written_as_numbers! { u16 usize u64 }
+written_as_shown! { u16 usize u64 Ratio Headers LogFormat }
 
 /// Where a text was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -418,6 +433,22 @@ fn partitions(text: &str) -> Option<Option<u16>> {
         .map(Some)
 }
 
+fn url(text: &str) -> Option<Option<String>> {
+    is_url(text).then(|| Some(text.to_owned()))
+}
+
+fn headers(text: &str) -> Option<Option<Headers>> {
+    Headers::parse(text).map(Some)
+}
+
+fn ratio(text: &str) -> Option<Option<Ratio>> {
+    Ratio::parse(text).map(Some)
+}
+
+fn some_text(text: &str) -> Option<Option<String>> {
+    (!text.trim().is_empty()).then(|| Some(text.to_owned()))
+}
+
 fn positive(text: &str) -> Option<usize> {
     text.parse().ok().filter(|count| *count > 0)
 }
@@ -550,7 +581,7 @@ mod tests {
     #[test]
     fn a_value_is_written_as_it_can_be_set() {
         let sources = sources(
-            "partitions = 4\nshutdown_grace = '90s'",
+            "partitions = 4\nshutdown_grace = '90s'\ntracing_sample_ratio = 0.25\nlog_format = 'json'",
             &[("LATCHWORK_PARTITIONS", "8")],
             &[("log", "warn")],
         );
@@ -564,6 +595,8 @@ mod tests {
             [
                 ("partitions", Source::Environment),
                 ("shutdown_grace", Source::File(FILE.into())),
+                ("tracing_sample_ratio", Source::File(FILE.into())),
+                ("log_format", Source::File(FILE.into())),
                 ("log", Source::Flag),
             ]
         );

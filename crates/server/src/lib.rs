@@ -25,6 +25,7 @@ pub mod metrics;
 #[cfg(feature = "sql")]
 mod query;
 mod run;
+mod telemetry;
 #[cfg(feature = "ui")]
 mod ui;
 
@@ -32,3 +33,4 @@ pub use config::Config;
 pub use error::Refusal;
 pub use health::{Health, Trouble};
 pub use run::{RunError, run};
+pub use telemetry::{Headers, LogFormat, Ratio};

@@ -9,20 +9,20 @@ use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::health::{self, Health};
 use crate::ingress::{self, Budget, Ingress, IngressSettings};
-use crate::metrics::{Requests, SERIES_OF_A_HANDLER, Sources};
+use crate::metrics::{Requests, SERIES_OF_A_HANDLER, Sources, States};
+use crate::telemetry::{Exporter, Sent, Target, log_to_stderr};
 use crate::transport::HttpTransport;
 use latchwork_protocol::service::identity::Signer;
+use latchwork_runtime::trace::Tracer;
 use latchwork_runtime::{Clock, Fatal, Node, NodeOptions, OpenError, SystemClock};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+use tokio::task::JoinHandle;
 
 /// How long connections are served after the partitions have stopped: those who waited are
 /// told so.
@@ -92,7 +92,7 @@ fn listen_advice(source: &io::Error, flag: &str) -> String {
 /// # Errors
 /// If the server cannot start, or a partition dies.
 pub fn run(config: &Config) -> Result<(), RunError> {
-    log_to_stderr(&config.log);
+    log_to_stderr(&config.log, config.log_format);
     let rim = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.rim_threads)
         .thread_name("rim")
@@ -108,21 +108,6 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     result
 }
 
-fn log_to_stderr(filter: &str) {
-    let targets: Targets = filter.parse().unwrap_or_default();
-    let lines = tracing_subscriber::fmt::layer()
-        .compact()
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    // An embedder may have chosen a subscriber of its own.
-    drop(
-        tracing_subscriber::registry()
-            .with(lines)
-            .with(targets)
-            .try_init(),
-    );
-}
-
 async fn serve(config: &Config) -> Result<(), RunError> {
     let mut stops = Stops::new()?;
     let signer = config.identity_key_file.as_ref().map(signer).transpose()?;
@@ -130,7 +115,10 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     let transport = Arc::new(HttpTransport::new(signer, clock.clone()));
     let ingress_listener = listen("ingress", &config.ingress_addr, "--ingress-addr").await?;
     let admin_listener = listen("admin API", &config.admin_addr, "--admin-addr").await?;
-    let mut node = open(config, transport.clone(), clock.clone())?;
+    let sent = Arc::new(Sent::default());
+    let (stop_spans, spans_stopping) = watch::channel(());
+    let (tracer, exporting) = tracer(config, &sent, clock.clone(), spans_stopping);
+    let mut node = open(config, transport.clone(), clock.clone(), tracer)?;
 
     let ingress_addr = address(&ingress_listener, &config.ingress_addr);
     let admin_addr = address(&admin_listener, &config.admin_addr);
@@ -159,9 +147,13 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         (live, tokio::spawn(crate::live::watch(sampler, watched)))
     };
     let ingress_url = format!("http://{}/", reachable(&ingress_addr));
+    let states = Arc::new(States::default());
+    let counting = tokio::spawn(states.clone().watch(node.handle()));
     let metrics = Sources {
+        states,
         handle: node.handle(),
         requests,
+        sent,
         health: health.clone(),
         data_dir: config.data_dir.clone(),
         began_ms: clock.now_ms(),
@@ -221,20 +213,52 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     // Ends the streams of those who watch.
     #[cfg(feature = "ui")]
     sampling.abort();
+    counting.abort();
     let ended = node.shutdown(config.shutdown_grace).await;
     let farewell = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
         tracing::warn!("some connections were cut");
+    }
+    drop(stop_spans);
+    if let Some(exporting) = exporting
+        && tokio::time::timeout(FAREWELL, exporting).await.is_err()
+    {
+        tracing::warn!("the last spans were not sent: the collector does not answer");
     }
     ended?;
     tracing::info!("stopped; what was accepted goes on when the server is started again");
     Ok(())
 }
 
+/// What decides on spans, and the task that sends them, if they are to be sent anywhere.
+fn tracer(
+    config: &Config,
+    sent: &Arc<Sent>,
+    clock: Arc<dyn Clock>,
+    stopping: watch::Receiver<()>,
+) -> (Tracer, Option<JoinHandle<()>>) {
+    match Target::of(config, |name| std::env::var(name).ok()) {
+        Ok(None) => (Tracer::off(), None),
+        Ok(Some(target)) => {
+            let sampling = target.sampling;
+            tracing::info!(url = %target.url, "spans are sent to a collector");
+            let (exporter, task) = Exporter::start(target, sent.clone(), clock, stopping);
+            (Tracer::new(Arc::new(exporter), sampling), Some(task))
+        }
+        // These variables are for all programs of a machine: what one of them says wrong keeps
+        // no work from being done.
+        Err(reason) => {
+            tracing::warn!("nothing is traced: {reason}");
+            (Tracer::off(), None)
+        }
+    }
+}
+
 fn open(
     config: &Config,
     transport: Arc<HttpTransport>,
     clock: Arc<dyn Clock>,
+    tracer: Tracer,
 ) -> Result<Node, OpenError> {
     let options = NodeOptions {
         directory: config.data_dir.clone(),
@@ -247,7 +271,7 @@ fn open(
     };
     let rim = tokio::runtime::Handle::current();
     // Recovery may take a while, and nothing else is to be done before it ends.
-    tokio::task::block_in_place(|| Node::open(&options, transport, clock, &rim))
+    tokio::task::block_in_place(|| Node::open(&options, transport, clock, tracer, &rim))
 }
 
 fn signer(path: &PathBuf) -> Result<Signer, RunError> {

@@ -40,6 +40,7 @@ impl Apply<'_> {
             execution_time: invoke.execution_time,
             limit_key: invoke.limit_key,
             incarnation: invoke.incarnation,
+            trace: invoke.trace,
             waiters: invoke.waiter.into_iter().collect(),
             ..Invocation::default()
         };

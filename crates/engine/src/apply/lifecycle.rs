@@ -185,6 +185,10 @@ impl Apply<'_> {
         for waiter in std::mem::take(&mut row.waiters) {
             self.answer(waiter, outcome.clone().into())?;
         }
+        let failure = match &outcome {
+            Outcome::Value(_) => None,
+            Outcome::Failure(failure) => Some(failure.clone()),
+        };
         self.effect(Effect::Completed { id, outcome });
         if let Some(address) = exclusive_address(&row) {
             match before {
@@ -195,7 +199,12 @@ impl Apply<'_> {
         }
         self.retain(id, &mut row)?;
         let row = Box::new(row);
-        self.fact(Fact::Completed { id, row, ending });
+        self.fact(Fact::Completed {
+            id,
+            row,
+            ending,
+            failure,
+        });
         Ok(())
     }
 

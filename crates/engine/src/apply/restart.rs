@@ -50,6 +50,7 @@ impl Apply<'_> {
             journal_retention_ms: old.journal_retention_ms,
             restarted_from: Some(restart.from),
             limit_key: old.limit_key,
+            trace: old.trace,
             pin: restart.pin,
             ..Invocation::default()
         };

@@ -4,7 +4,7 @@ use super::{key_of, number, take_id, whole};
 use crate::command::{AttemptFailure, Caller, PauseReason};
 use crate::future::Future;
 use crate::id::InvocationId;
-use crate::value::{Failure, Pin, Target, Waiter};
+use crate::value::{Failure, Pin, Target, Trace, Waiter};
 use bytes::Bytes;
 
 /// One invocation.
@@ -100,6 +100,9 @@ pub struct Invocation {
     /// Bytes of the stored journal entries.
     #[prost(uint64, tag = "30")]
     pub journal_bytes: u64,
+    /// What led to it, if that is traced.
+    #[prost(message, optional, tag = "40")]
+    pub trace: Option<Trace>,
 }
 
 /// Where an invocation stands.

@@ -177,7 +177,12 @@ fn break_circle(handle: &Handle, circle: &[InvocationId], known: &HashMap<Invoca
          go on. Let one of the handlers send instead of call, or call before it takes its key",
         first.unwrap_or_default()
     );
-    tracing::warn!(invocation = invocation_text(&id.to_bytes()), "{message}");
+    tracing::warn!(
+        invocation.id = invocation_text(&id.to_bytes()),
+        service = node.target.service,
+        handler = node.target.handler,
+        "{message}"
+    );
     let command = Command::BreakDeadlock(BreakDeadlock {
         id,
         incarnation: node.incarnation,

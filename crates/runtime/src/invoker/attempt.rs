@@ -11,7 +11,7 @@
 
 use super::session::{Ended, Session, Violation};
 use super::{Start, ToAttempt, World};
-use super::{mismatch, over_budget, pause, retry};
+use super::{mismatch, over_budget, pause, report, retry};
 use crate::handle::propose;
 use crate::inbox::{ReplyTo, Wakeup};
 use crate::registry::{OnMaxAttempts, Serving};
@@ -24,6 +24,7 @@ use latchwork_engine::{
     Suspended, View, read,
 };
 use latchwork_protocol::service::version::Version;
+use latchwork_protocol::trace::{TRACEPARENT, TRACESTATE};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::future::poll_fn;
 use std::pin::pin;
@@ -141,6 +142,7 @@ impl Attempt {
             epoch: self.start.epoch,
             said: false,
         };
+        report::started(&self.start);
         let row = &self.start.row;
         match self.start.serving.clone() {
             Some(serving) => self.serve(serving, &mut watch).await,
@@ -228,6 +230,7 @@ impl Attempt {
             }
             Err(Broken::Aborted) => {
                 watch.said = true;
+                report::aborted(&start);
                 return;
             }
             Err(Broken::Failed(failing)) => {
@@ -392,6 +395,18 @@ impl Conversation<'_> {
             && let Ok(key) = HeaderValue::from_str(&utf8_percent_encode(key, KEY).to_string())
         {
             headers.insert("x-restate-service-key", key);
+        }
+        // What the handler's SDK traces hangs below the attempt.
+        if let Some(trace) = &self.start.trace {
+            let context = trace.context();
+            if let Ok(parent) = HeaderValue::try_from(context.traceparent()) {
+                headers.insert(TRACEPARENT, parent);
+            }
+            if let Some(state) = &context.state
+                && let Ok(state) = HeaderValue::from_str(state)
+            {
+                headers.insert(TRACESTATE, state);
+            }
         }
         let request = OpenRequest {
             deployment: self.serving.deployment.clone(),
@@ -599,6 +614,9 @@ async fn hear(
 }
 
 fn say(world: &World, start: &Start, pin: Option<Pin>, entries: Vec<Entry>, end: Option<End>) {
+    if let Some(end) = &end {
+        report::ended(start, end, world.clock.now_ms());
+    }
     let progress = Progress {
         id: start.id,
         epoch: start.epoch,

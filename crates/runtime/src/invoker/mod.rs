@@ -11,6 +11,7 @@
 
 mod attempt;
 mod mismatch;
+mod report;
 mod retry;
 mod session;
 
@@ -20,6 +21,7 @@ use crate::inbox::{Inbox, ReplyTo};
 use crate::metrics::{AttemptEnding, FailureClass, HandlerMetrics, PartitionMetrics, Recorder};
 use crate::node::Fatal;
 use crate::registry::{Deployment, Serving};
+use crate::trace::{AttemptSpan, Passed};
 use crate::transport::Transport;
 use attempt::Attempt;
 use bytes::Bytes;
@@ -88,6 +90,8 @@ struct Start {
     bytes_max: u64,
     /// Where it goes; nothing if no deployment offers the handler.
     serving: Option<Serving>,
+    /// What it passes on of its trace.
+    trace: Option<Passed>,
 }
 
 impl Start {
@@ -123,6 +127,8 @@ struct Running {
     since: u64,
     started: Instant,
     meter: Arc<HandlerMetrics>,
+    /// Where it is traced.
+    span: Option<AttemptSpan>,
     deployment: Option<Arc<Deployment>>,
     /// What it counts for among those that run.
     bytes: u64,
@@ -191,10 +197,12 @@ impl Invoker {
             meter.attempts_started.one();
             meter.running.up();
             let (events, heard) = mpsc::unbounded_channel();
+            let since = self.world.clock.now_ms();
             let running = Running {
                 epoch,
                 incarnation: start.row.incarnation,
-                since: self.world.clock.now_ms(),
+                since,
+                span: self.span(&start, since),
                 started: Instant::now(),
                 meter,
                 deployment: start.serving.as_ref().map(|it| it.deployment.clone()),
@@ -236,6 +244,7 @@ impl Invoker {
             partial_state = cut(&mut state);
         }
         Ok(Start {
+            trace: self.world.shared.tracer.passed(&id, &row),
             journal: read::journal(view, &id, row.journal_len)?,
             id,
             epoch: row.epoch,
@@ -245,6 +254,18 @@ impl Invoker {
             bytes_max: self.limits.invocation_bytes,
             serving,
         })
+    }
+
+    fn span(&self, start: &Start, since: u64) -> Option<AttemptSpan> {
+        let on = start.serving.as_ref().and_then(|serving| {
+            let version = match &start.row.pin {
+                Some(pin) => pin.version,
+                None => serving.deployment.version()?.number(),
+            };
+            Some((serving.deployment.id.as_str(), version))
+        });
+        let tracer = &self.world.shared.tracer;
+        tracer.attempt(&start.id, &start.row, since, on)
     }
 
     /// Tells an attempt what happened; it was in its replay if it has started since.
@@ -279,24 +300,33 @@ impl Invoker {
         let Some(end) = &last.end else {
             return;
         };
-        if self.running.get(&last.id).is_some_and(|running| {
-            running.epoch == last.epoch && running.incarnation == last.incarnation
-        }) && let Some(running) = self.remove(&last.id, AttemptEnding::of(end))
-            && let End::Failed(failed) = end
-        {
+        let Some(running) = self.running.get_mut(&last.id) else {
+            return;
+        };
+        if running.epoch != last.epoch || running.incarnation != last.incarnation {
+            return;
+        }
+        if let End::Failed(failed) = end {
             let class = FailureClass::of(failed.failure.code);
             running.meter.attempts_failed(class).one();
+            if let Some(span) = &mut running.span {
+                span.failed(&failed.failure, failed.next.as_ref());
+            }
         }
+        self.remove(&last.id, AttemptEnding::of(end));
     }
 
     fn remove(&mut self, id: &InvocationId, ending: AttemptEnding) -> Option<Running> {
-        let running = self.running.remove(id)?;
+        let mut running = self.running.remove(id)?;
+        let took = running.started.elapsed();
         running.meter.running.down();
         running.meter.attempts_ended(ending).one();
-        running
-            .meter
-            .attempt_us
-            .observe_time(running.started.elapsed());
+        running.meter.attempt_us.observe_time(took);
+        if let Some(span) = running.span.take() {
+            let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            let tracer = &self.world.shared.tracer;
+            tracer.attempt_ended(span, ending.text(), took_ns);
+        }
         self.bytes -= running.bytes;
         Some(running)
     }

@@ -14,6 +14,7 @@ mod decode;
 
 use super::Start;
 use crate::registry::Registry;
+use crate::trace::Passed;
 use bytes::{Bytes, BytesMut};
 use latchwork_engine::table::journal::{Body, Notification};
 use latchwork_engine::{
@@ -58,6 +59,8 @@ pub(super) struct Session {
     registry: Arc<Registry>,
     version: Version,
     caller: Caller,
+    /// What is passed on of the attempt's trace.
+    trace: Option<Passed>,
     kind: TargetKind,
     text: String,
     decoder: Decoder,
@@ -90,6 +93,7 @@ impl Session {
                 id: start.id,
                 target: start.row.target.clone(),
             },
+            trace: start.trace.clone(),
             kind: start.row.target.kind(),
             text: invocation_text(&start.id.to_bytes()),
             decoder: Decoder::new(MESSAGE_BYTES_MAX),

@@ -47,11 +47,20 @@ impl Recorder {
         found
     }
 
-    /// Counts what has become of an invocation.
+    /// Counts what has become of an invocation, and has it traced.
     pub(crate) fn fact(&mut self, fact: &Fact) {
         match fact {
             Fact::Accepted { row, .. } => self.of(&row.target).accepted.one(),
-            Fact::Completed { row, ending, .. } => self.completed(row, *ending),
+            Fact::Completed {
+                id,
+                row,
+                ending,
+                failure,
+            } => {
+                self.completed(row, *ending);
+                let tracer = &self.shared.tracer;
+                tracer.completed(id, row, *ending, failure.as_ref());
+            }
         }
     }
 

@@ -15,7 +15,9 @@ use latchwork_protocol::ingress::{
     self, SendReply, SendStatus, header, parse_delay, rfc3339_nanos,
 };
 use latchwork_protocol::scope::{check_scope, limit_key};
+use latchwork_protocol::trace::TraceContext;
 use latchwork_runtime::registry::{Registry, Settings};
+use latchwork_runtime::trace::to_trace;
 use latchwork_runtime::{Ending, random_id};
 use std::sync::Arc;
 
@@ -28,12 +30,17 @@ pub(super) async fn call(
     registry: &Registry,
     target: ingress::Target,
     verbs: &'static [&'static str],
+    trace: Option<&TraceContext>,
     request: Request<Incoming>,
 ) -> Result<Reply, Refusal> {
     let settings = check(app, registry, &target, &request, verbs)?;
     let (head, body) = request.into_parts();
     let body = body::read(body, app.settings.body_bytes_max, &app.receiving).await?;
     let invoke = invoke(app, &settings, target, &head, body)?;
+    let invoke = Invoke {
+        trace: trace.map(to_trace),
+        ..invoke
+    };
     if invoke.execution_time.is_some() {
         return Err(Refusal::DelayedCall);
     }
@@ -54,12 +61,17 @@ pub(super) async fn send(
     registry: &Registry,
     target: ingress::Target,
     verbs: &'static [&'static str],
+    trace: Option<&TraceContext>,
     request: Request<Incoming>,
 ) -> Result<Reply, Refusal> {
     let settings = check(app, registry, &target, &request, verbs)?;
     let (head, body) = request.into_parts();
     let body = body::read(body, app.settings.body_bytes_max, &app.receiving).await?;
     let invoke = invoke(app, &settings, target, &head, body)?;
+    let invoke = Invoke {
+        trace: trace.map(to_trace),
+        ..invoke
+    };
     let accepted = accept(app, invoke).await?;
     let invocation_id = text(accepted.id);
     let body = SendReply {
@@ -218,6 +230,7 @@ fn invoke(
         journal_retention_ms,
         waiter: None,
         limit_key: limit,
+        trace: None,
     })
 }
 

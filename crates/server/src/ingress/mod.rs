@@ -20,6 +20,7 @@ mod cors;
 mod listen;
 mod query;
 mod reply;
+mod span;
 
 pub use body::Budget;
 pub use listen::serve;
@@ -32,9 +33,11 @@ use hyper::body::Incoming;
 use latchwork_engine::InvocationId;
 use latchwork_protocol::id::invocation_text;
 use latchwork_protocol::ingress::{HealthReply, Route, parse};
+use latchwork_protocol::trace::TraceContext;
 use latchwork_runtime::registry::Registry;
 use latchwork_runtime::{AskError, Clock, Handle};
 use reply::Reply;
+use span::RequestSpan;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,7 +89,7 @@ async fn answer(app: Arc<Ingress>, request: Request<Incoming>) -> Result<Reply, 
     Ok(reply)
 }
 
-/// Answers a request, and counts it.
+/// Answers a request, counts it, and has it traced.
 async fn serve_one(app: &Ingress, request: Request<Incoming>) -> Reply {
     let registry = app.handle.registry();
     let route = parse(request.uri().path(), &|service| {
@@ -94,12 +97,14 @@ async fn serve_one(app: &Ingress, request: Request<Incoming>) -> Reply {
     });
     let kind = route.as_ref().map_or(RequestKind::Unknown, RequestKind::of);
     let mut watching = app.requests.ingress(kind).begin();
+    let mut span = RequestSpan::begin(app, kind, route.as_ref().ok(), &request);
     let reply = match route {
-        Ok(route) => dispatch(app, &registry, route, request).await,
+        Ok(route) => dispatch(app, &registry, route, span.context(), request).await,
         Err(error) => Err(error.into()),
     };
     let reply = reply.unwrap_or_else(|refusal| reply::refusal(&refusal));
     watching.answered(reply.status());
+    span.answered(reply.status(), reply.headers());
     reply
 }
 
@@ -107,6 +112,7 @@ async fn dispatch(
     app: &Ingress,
     registry: &Registry,
     route: Route,
+    trace: Option<&TraceContext>,
     request: Request<Incoming>,
 ) -> Result<Reply, Refusal> {
     let verbs = route.verbs();
@@ -115,8 +121,8 @@ async fn dispatch(
         check_verb(request.method(), verbs)?;
     }
     match route {
-        Route::Call(target) => call::call(app, registry, target, verbs, request).await,
-        Route::Send(target) => call::send(app, registry, target, verbs, request).await,
+        Route::Call(target) => call::call(app, registry, target, verbs, trace, request).await,
+        Route::Send(target) => call::send(app, registry, target, verbs, trace, request).await,
         Route::Attach(subject) => attach::attach(app, registry, subject.try_into()?).await,
         Route::Output(subject) => attach::output(app, registry, subject.try_into()?).await,
         Route::AttachByBody => {

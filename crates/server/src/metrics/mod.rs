@@ -15,12 +15,15 @@
 mod families;
 mod process;
 mod requests;
+mod states;
 mod text;
 
 pub use requests::{RequestKind, Requests, Watched};
+pub(crate) use states::States;
 pub(crate) use text::Format;
 
 use crate::health::Health;
+use crate::telemetry::Sent;
 use latchwork_runtime::Handle;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +39,10 @@ pub struct Sources {
     pub handle: Handle,
     /// What callers and operators asked for.
     pub requests: Arc<Requests>,
+    /// What became of spans.
+    pub(crate) sent: Arc<Sent>,
+    /// How many invocations stand where.
+    pub(crate) states: Arc<States>,
     /// Whether work is done.
     pub health: Arc<Health>,
     /// The directory whose disk is looked at.
@@ -49,6 +56,7 @@ impl Sources {
     pub(crate) fn page(&self, format: Format) -> String {
         let mut text = Text::new(format);
         families::handlers(&mut text, self.handle.metrics());
+        families::states(&mut text, &self.states);
         families::partitions(&mut text, &self.handle);
         families::requests(&mut text, &self.requests);
         families::server(&mut text, self);

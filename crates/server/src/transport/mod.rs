@@ -15,6 +15,7 @@ mod discovery;
 mod h1;
 mod h2;
 mod pool;
+mod post;
 
 pub use discovery::{Discovered, DiscoveryError};
 

@@ -296,6 +296,7 @@ impl Session {
             call.key,
             call.headers,
             call.idempotency_key,
+            false,
         )?;
         Ok(Op::Call(Box::new(Call {
             invoke,
@@ -314,6 +315,7 @@ impl Session {
             call.key,
             call.headers,
             call.idempotency_key,
+            true,
         )?;
         invoke.execution_time = (call.invoke_time > 0).then_some(call.invoke_time);
         Ok(Op::Send(Box::new(Call {
@@ -332,6 +334,7 @@ impl Session {
         key: String,
         headers: Vec<wire::Header>,
         idempotency_key: Option<String>,
+        is_sent: bool,
     ) -> Checked<Invoke> {
         let Some(settings) = self.registry.handler(&service, &handler) else {
             return refuse(format!(
@@ -385,6 +388,7 @@ impl Session {
             journal_retention_ms,
             waiter: None,
             limit_key: None,
+            trace: self.trace.as_ref().map(|trace| trace.to_child(is_sent)),
         })
     }
 

@@ -7,10 +7,11 @@ use super::{
 };
 use latchwork_engine::table::invocation::{self as stored, Invocation, Status};
 use latchwork_engine::{
-    AttemptFailure, Combinator, Future, InvocationId, Mismatch, Outcome, PauseReason, Target,
-    TargetKind, View, read,
+    AttemptFailure, Combinator, Future, InvocationId, Mismatch, Outcome, Target, TargetKind, View,
+    read,
 };
 use latchwork_protocol::service::frame::ty;
+use latchwork_protocol::trace::invocation_trace;
 use latchwork_runtime::registry::{Deployment, Registry};
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
@@ -69,7 +70,7 @@ const ALL: &[Column<InvocationRow>] = columns! {
     "pinned_service_protocol_version" U32 |r| {
         r.row.pin.as_ref().map_or(Cell::Null, |pin| int(pin.version))
     };
-    "trace_id" Text |_| Cell::Null;
+    "trace_id" Text |r| maybe(trace_id(r));
     "journal_size" U32 |r| int(if r.row.journal_dropped { 0 } else { r.row.journal_len });
     "journal_commands_size" U32 |r| int(if r.row.journal_dropped { 0 } else { r.row.commands });
     "created_at" Time |r| time(r.row.created_at);
@@ -133,16 +134,20 @@ const ALL: &[Column<InvocationRow>] = columns! {
     "last_failure_related_command_name" Text failed_name;
     "last_failure_related_command_type" Text failed_type;
     "last_awaiting_on_future_json" Text |_| Cell::Null;
-    "pause_reason" Text |r| maybe(r.row.pause_reason.map(|_| match r.row.pause_reason() {
-        PauseReason::Operator => "operator",
-        PauseReason::RetriesExhausted => "retries_exhausted",
-        PauseReason::Handler => "handler",
-        PauseReason::JournalMismatch => "journal_mismatch",
-        PauseReason::OverBudget => "over_budget",
-    }));
+    "pause_reason" Text |r| maybe(r.row.pause_reason.map(|_| r.row.pause_reason().text()));
     "mismatch_expected" Text |r| of_mismatch(r, |mismatch| &mismatch.expected);
     "mismatch_found" Text |r| of_mismatch(r, |mismatch| &mismatch.found);
 };
+
+/// The trace that it is part of, where it is in one that was given to it.
+fn trace_id(r: &InvocationRow) -> Option<String> {
+    let trace = r.row.trace.as_ref()?;
+    if trace.linked {
+        let own = invocation_trace(&r.id.to_bytes(), r.row.incarnation);
+        return Some(format!("{own:032x}"));
+    }
+    Some(format!("{:016x}{:016x}", trace.high, trace.low))
+}
 
 /// What says how an invocation was called and how it stands, in the order of two tables.
 const CALLED: &str = "target target_service_name target_service_key target_handler_name \

@@ -305,3 +305,26 @@ fn after_a_failed_write_nothing_more_is_taken() {
     drop(log);
     assert_eq!(open(&directory).0.tail(), 2);
 }
+
+#[test]
+fn the_meter_says_what_was_written_and_what_is_there() {
+    let directory = TempDir::new().unwrap();
+    let options = options();
+    let meter = options.meter.clone();
+    let (mut log, _) = FileLog::open(directory.path(), options).unwrap();
+    assert_eq!((meter.segments.get(), meter.segment_bytes.get()), (1, 4096));
+    append(&mut log, &[b"one", b"two"]).unwrap();
+    append(&mut log, &[&[7; 3_000]]).unwrap();
+    append(&mut log, &[&[8; 3_000]]).unwrap();
+    assert_eq!((meter.appends.get(), meter.records.get()), (3, 4));
+    assert_eq!(meter.sync_us.read().count(), 3);
+    assert_eq!(meter.batch_records.read().sum, 4);
+    assert!((6_006..7_000).contains(&meter.bytes.get()));
+    let there = |meter: &LogMeter| (meter.segments.get(), meter.segment_bytes.get());
+    assert_eq!(there(&meter), (2, 2 * 4096));
+    log.trim(3).unwrap();
+    assert_eq!(there(&meter), (1, 4096));
+    drop(log);
+    let (log, _) = open(&directory);
+    assert_eq!(there(&log.meter), (1, 4096));
+}
