@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
 /// How long one look takes at most: a page must come quickly, also when it must be asked for again.
-const LOOK: Duration = Duration::from_millis(150);
+const LOOK: Duration = Duration::from_millis(120);
 /// How long a look waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Looks at a time; others wait.
