@@ -247,6 +247,9 @@ impl Operation {
         if let Some(shape) = self.reply {
             reply["content"] = content(shape(generator));
         }
+        if self.id == NEEDS_UI {
+            reply["content"] = json!({"text/event-stream": {"schema": {"type": "string"}}});
+        }
         described["responses"][self.status.to_string()] = reply;
         if let Some(shape) = self.body {
             described["requestBody"] = json!({
