@@ -22,7 +22,7 @@ export const STATUSES = {
  * The status, with how it ended if it is over.
  * @param {{ status: string, completion_result?: string }} row
  */
-export function standing({ status, completion_result }) {
+function standing({ status, completion_result }) {
   if (status !== "completed") return status;
   return completion_result === "failure" ? "failed" : completion_result ? "succeeded" : "completed";
 }

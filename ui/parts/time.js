@@ -43,7 +43,7 @@ export function duration(length) {
 }
 
 /** @param {number} at @param {number} from */
-export function ago(at, from) {
+function ago(at, from) {
   const past = from - at;
   if (Math.abs(past) < 1500) return "now";
   const s = Math.round(Math.abs(past) / 1000);

@@ -57,7 +57,7 @@ export function json(text) {
 }
 
 /** Sixteen to a line, with their place in front. @param {Uint8Array} bytes */
-export function hex(bytes) {
+function hex(bytes) {
   const lines = [];
   for (let at = 0; at < bytes.length; at += 16) {
     const row = [...bytes.subarray(at, at + 16)];

@@ -11,7 +11,7 @@ import { Drain } from "./deployments.js";
 import { Playground } from "./playground.js";
 
 /** @type {Record<string, string>} */
-export const TYPES = { Service: "Service", VirtualObject: "Object", Workflow: "Workflow" };
+const TYPES = { Service: "Service", VirtualObject: "Object", Workflow: "Workflow" };
 
 export function Services() {
   const list = useLoad(() => get("/services"), [], 10_000);

@@ -92,9 +92,6 @@ struct Board {
     handlers: Vec<HandlerHour>,
     now: Now,
     census: Option<Census>,
-    /// Counts up with each change.
-    #[serde(skip)]
-    version: u64,
 }
 
 /// Where browsers are given what is shown.
@@ -171,7 +168,6 @@ pub(crate) async fn watch(sampler: Sampler, watched: Watched) {
         }
         board.now = look(&watched);
         board.handlers = hour.rows(&watched.handle.metrics().handlers.all());
-        board.version += 1;
         // Nobody may be watching.
         sampler.board.send_replace(Arc::new(board.clone()));
     }

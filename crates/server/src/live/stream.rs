@@ -94,3 +94,62 @@ impl hyper::body::Body for Events {
         next.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Sample, WATCHERS_MAX, halves};
+    use super::*;
+    use http_body_util::BodyExt;
+
+    async fn next(body: &mut Body) -> Option<String> {
+        let frame = body.frame().await?.unwrap();
+        let bytes = frame.into_data().unwrap();
+        Some(String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    fn board(times: &[u64]) -> Arc<Board> {
+        let sample = |at: &u64| Sample {
+            at: *at,
+            ..Sample::default()
+        };
+        Arc::new(Board {
+            samples: times.iter().map(sample).collect(),
+            ..Board::default()
+        })
+    }
+
+    #[tokio::test]
+    async fn a_stream_begins_with_all_goes_on_with_changes_and_ends_with_the_sampler() {
+        let (live, sampler) = halves();
+        let mut body = live.events().unwrap().into_body();
+        assert!(next(&mut body).await.unwrap().starts_with("event: all\n"));
+        sampler.board.send_replace(board(&[5]));
+        let change = next(&mut body).await.unwrap();
+        assert!(change.starts_with("event: change\n"), "{change}");
+        assert!(change.contains("\"at\":5"), "{change}");
+        sampler.board.send_replace(board(&[5]));
+        let change = next(&mut body).await.unwrap();
+        assert!(change.contains("\"sample\":null"), "{change}");
+        // Who missed one gets all.
+        sampler.board.send_replace(board(&[5, 6, 7]));
+        let all = next(&mut body).await.unwrap();
+        assert!(all.starts_with("event: all\n"), "{all}");
+        drop(sampler);
+        assert_eq!(next(&mut body).await, None);
+    }
+
+    #[tokio::test]
+    async fn only_so_many_watch() {
+        let (live, _sampler) = halves();
+        let all: Vec<_> = (0..WATCHERS_MAX).map(|_| live.events().unwrap()).collect();
+        assert!(live.events().is_err());
+        drop(all);
+        let room = live.room.clone();
+        let freed = room.acquire();
+        assert!(
+            tokio::time::timeout(std::time::Duration::from_secs(5), freed)
+                .await
+                .is_ok()
+        );
+    }
+}
