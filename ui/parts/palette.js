@@ -1,5 +1,5 @@
 // The palette: everything that has a name, a few letters away.
-import { html, signal, useEffect, useRef, useSignal } from "../vendor/index.js";
+import { html, signal, useEffect, useLayoutEffect, useRef, useSignal } from "../vendor/index.js";
 import { get } from "./api.js";
 import { Icon } from "./icons.js";
 import { go, to, toInvocation } from "./route.js";
@@ -32,8 +32,8 @@ export function Palette() {
   const at = useSignal(0);
   const places = useSignal(/** @type {Place[]} */ ([]));
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
+  useLayoutEffect(() => input.current?.focus(), []);
   useEffect(() => {
-    input.current?.focus();
     get("/services").then(({ services }) => {
       places.value = services.flatMap((service) => [
         { icon: "services", text: service.name, means: "service", where: to(["services", service.name]) },

@@ -1,5 +1,5 @@
 // What the page says to its user: short messages, and questions before something is done.
-import { html, signal, useEffect, useRef, useSignal } from "../vendor/index.js";
+import { html, signal, useLayoutEffect, useRef, useSignal } from "../vendor/index.js";
 import { Icon } from "./icons.js";
 import { ApiError } from "./api.js";
 
@@ -27,7 +27,8 @@ export const Messages = () => html`<div class="toasts" role="status" aria-live="
  */
 export function Dialog({ title, close, kind = "", children, bottom }) {
   const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => box.current?.showModal(), []);
+  // At once: who types on must not type into the page behind.
+  useLayoutEffect(() => box.current?.showModal(), []);
   /** @param {MouseEvent} event */
   const outside = (event) => event.target === box.current && close();
   return html`<dialog ref=${box} class=${kind} aria-label=${title} onClose=${close} onMouseDown=${outside}>
