@@ -100,6 +100,9 @@ settings! {
     /// A PEM file (PKCS#8) with the Ed25519 key that requests to endpoints are signed with.
     /// Default: they are not signed.
     identity_key_file: Option<PathBuf> = None, some_path, "a path";
+    /// A folder whose files are the web UI, read at each request, for whoever works on them. Default:
+    /// those that are compiled in.
+    ui_dir: Option<PathBuf> = None, some_path, "a path";
     /// Where spans are sent, as OTLP over HTTP: the address of a collector, such as
     /// http://localhost:4318, to which /v1/traces is added if it has no path. Default: what
     /// OTEL_EXPORTER_OTLP_ENDPOINT says, else nothing is traced.

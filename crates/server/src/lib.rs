@@ -4,6 +4,7 @@
 //!   callers    ──▶ ingress ──▶ ┌─────────┐
 //!   operators  ──▶ admin   ──▶ │ runtime │ ──▶ transport ──▶ deployments
 //!   their SQL  ──▶ query   ──▶ └─────────┘
+//!   browsers   ──▶ ui, which asks admin and query
 //! ```
 //!
 //! Comes in: a [`Config`] and then requests. Goes out: replies, and requests to
@@ -18,11 +19,15 @@ pub mod transport;
 
 mod error;
 mod health;
+#[cfg(feature = "ui")]
+mod live;
 pub mod metrics;
 #[cfg(feature = "sql")]
 mod query;
 mod run;
 mod telemetry;
+#[cfg(feature = "ui")]
+mod ui;
 
 /// Backups and data directories without a server: what the command line looks at and restores.
 pub use latchwork_runtime::{

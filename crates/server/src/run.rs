@@ -135,6 +135,18 @@ async fn serve(config: &Config) -> Result<(), RunError> {
             drain_limit: config.shutdown_grace + FAREWELL,
         },
     };
+    #[cfg(feature = "ui")]
+    let (live, sampling) = {
+        let (live, sampler) = crate::live::halves();
+        let watched = crate::live::Watched {
+            handle: node.handle(),
+            clock: clock.clone(),
+            health: health.clone(),
+            directory: config.data_dir.clone(),
+        };
+        (live, tokio::spawn(crate::live::watch(sampler, watched)))
+    };
+    let ingress_url = format!("http://{}/", reachable(&ingress_addr));
     let states = Arc::new(States::default());
     let counting = tokio::spawn(states.clone().watch(node.handle()));
     let metrics = Sources {
@@ -147,13 +159,20 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         began_ms: clock.now_ms(),
     };
     let admin = Admin {
+        #[cfg(feature = "ui")]
+        ui: crate::ui::Ui {
+            directory: config.ui_dir.clone(),
+            ingress_url: ingress_url.clone(),
+        },
+        #[cfg(feature = "ui")]
+        live,
         handle: node.handle(),
         backups: node.backups(),
         metrics,
         clock,
         transport,
         health: health.clone(),
-        ingress_url: format!("http://{}/", reachable(&ingress_addr)),
+        ingress_url,
         body_bytes_max: config.request_bytes_max,
         attempts_max: config.attempts_max,
         #[cfg(feature = "sql")]
@@ -192,6 +211,9 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     }
     drop(stop);
     watch.abort();
+    // Ends the streams of those who watch.
+    #[cfg(feature = "ui")]
+    sampling.abort();
     counting.abort();
     let ended = node.shutdown(config.shutdown_grace).await;
     let farewell = async { while tasks.join_next().await.is_some() {} };
@@ -311,11 +333,17 @@ fn announce(config: &Config, node: &Node, ingress: &str, admin: &str) {
     }
     let directory =
         std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
+    let ui = if cfg!(feature = "ui") {
+        format!("web UI at http://{}/ui/\n", reachable(admin))
+    } else {
+        String::new()
+    };
     let lines = format!(
-        "latchwork {} takes calls at http://{}\nadmin API at http://{}\ndata in {}\n",
+        "latchwork {} takes calls at http://{}\nadmin API at http://{}\n{}data in {}\n",
         env!("CARGO_PKG_VERSION"),
         reachable(ingress),
         reachable(admin),
+        ui,
         directory.display(),
     );
     // Whoever started us may not read what we print.

@@ -133,7 +133,9 @@ def test_answers_are_as_the_api_describes_them(api, admin, probe, key, tag):
     bodies = {"/query": {"query": "SELECT id FROM sys_invocation LIMIT 1"}}
     count = 0
     for path, verbs in described.doc["paths"].items():
-        for verb in verbs:
+        for verb, said in verbs.items():
+            if "text/event-stream" in said["responses"].get("200", {}).get("content", {}):
+                continue  # it never ends
             for name in (inv, queued, deployment, NO_INVOCATION):
                 at = path.replace("{id}", name)
                 at = re.sub(r"{(\w+)}", lambda m: values.get(m[1], "nothing"), at)

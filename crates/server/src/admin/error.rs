@@ -96,6 +96,12 @@ pub(super) enum AdminError {
         reasons: String,
         is_newest: bool,
     },
+    #[error("{0}")]
+    #[cfg(feature = "sql")]
+    Asked(String),
+    #[cfg(feature = "ui")]
+    #[error(transparent)]
+    Watchers(#[from] crate::live::Refused),
     #[error("a page has at least one entry: give a \"limit\" of 1 or more, or none for all")]
     Limit,
 
@@ -197,6 +203,8 @@ impl AdminError {
             | Self::StateBusy { .. } => StatusCode::CONFLICT,
             Self::State { status, .. } => *status,
             Self::Backup(refusal) => backup_status(refusal),
+            #[cfg(feature = "ui")]
+            Self::Watchers(_) => StatusCode::TOO_MANY_REQUESTS,
             #[cfg(feature = "sql")]
             Self::Read(_) => StatusCode::INTERNAL_SERVER_ERROR,
             #[cfg(feature = "sql")]

@@ -15,6 +15,8 @@
 mod absent;
 mod backup;
 mod batch;
+#[cfg(feature = "sql")]
+mod browse;
 mod census;
 mod choice;
 mod deployments;
@@ -41,6 +43,12 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{delete, get, patch, post, put};
 use axum::serve::ListenerExt;
 use axum::{Extension, Router, middleware};
+#[cfg(feature = "ui")]
+use axum::{
+    extract::{Path, State},
+    http::HeaderMap,
+    response::{Redirect, Response},
+};
 use error::AdminError;
 use latchwork_runtime::{Backups, Clock, Handle};
 use std::future::Future;
@@ -71,6 +79,12 @@ pub struct Admin {
     /// What a SQL statement may use.
     #[cfg(feature = "sql")]
     pub query_limits: crate::query::Limits,
+    /// The web UI's files.
+    #[cfg(feature = "ui")]
+    pub(crate) ui: crate::ui::Ui,
+    /// What the server does, as it does it.
+    #[cfg(feature = "ui")]
+    pub(crate) live: crate::live::Live,
 }
 
 /// Versions of the API that differ in what they answer.
@@ -111,6 +125,7 @@ fn router(app: Arc<Admin>) -> Router {
         .nest("/v2", second)
         .nest("/v3", later())
         .nest("/v4", later())
+        .merge(pages())
         .route("/metrics", get(metrics::page))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(app.body_bytes_max))
@@ -166,9 +181,38 @@ fn routes() -> Router<Arc<Admin>> {
     #[cfg(feature = "sql")]
     let router = router
         .route("/query", post(sql::query))
+        .route("/invocations", get(browse::list))
         .route("/invocations/{id}", get(sql::invocation))
         .route("/invocations/{id}/journal", get(sql::journal));
     router
+}
+
+/// The web UI. It has no versions: its pages come from the server they speak to.
+fn pages() -> Router<Arc<Admin>> {
+    let router = Router::new();
+    #[cfg(feature = "ui")]
+    let router = router
+        .route("/live", get(live))
+        .route("/", get(|| async { Redirect::temporary("/ui/") }))
+        .route("/ui", get(|| async { Redirect::temporary("/ui/") }))
+        .route("/ui/", get(page))
+        .route("/ui/{*path}", get(page));
+    router
+}
+
+#[cfg(feature = "ui")]
+async fn live(State(app): State<Arc<Admin>>) -> Result<Response, AdminError> {
+    Ok(app.live.events()?)
+}
+
+#[cfg(feature = "ui")]
+async fn page(
+    State(app): State<Arc<Admin>>,
+    path: Option<Path<String>>,
+    asked: HeaderMap,
+) -> Response {
+    let path = path.map_or_else(String::new, |Path(path)| path);
+    app.ui.answer(&path, &asked).await
 }
 
 /// What clients may ask for and this server does not have.

@@ -62,6 +62,20 @@ fn invocation(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+fn page_of_invocations(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "required": ["invocations", "matched", "looked_at", "resume"],
+        "properties": {
+            "invocations": {"type": "array", "items": {"type": "object"},
+                "description": "The columns of sys_invocation that have a value, for each"},
+            "matched": {"type": "integer", "description": "How many of those looked at are as asked for"},
+            "looked_at": {"type": "integer", "description": "How many were looked at this time"},
+            "resume": {"type": ["string", "null"],
+                "description": "Give it back to look at more; null: all were looked at"},
+        },
+    })
+}
+
 fn entries(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object", "required": ["entries"],
@@ -146,6 +160,10 @@ const OPERATIONS: &[Operation] = operations! {
         [] takes of::<PatchState>, 202;
     delete "/services/{service}/state/{key}" "clear_state" "Deletes the state of a key"
         ["scope", "version"] 202;
+    get "/invocations" "list_invocations" "Pages of invocations by what they are like"
+        ["status", "result", "service", "handler", "key", "scope", "deployment", "created_from",
+         "created_to", "text", "order", "older_than", "resume", "limit"]
+        200 gives page_of_invocations;
     get "/invocations/{id}" "get_invocation" "An invocation" [] 200 gives invocation;
     get "/invocations/{id}/journal" "get_journal" "Its journal" [] 200 gives entries;
     get "/invocations/{id}/why" "get_why" "Why it is not moving" [] 200 gives of::<Why>;
@@ -161,11 +179,16 @@ const OPERATIONS: &[Operation] = operations! {
         ["from", "deployment"] 200 gives of::<RestartReply>;
     post "/internal/invocations_batch_operations/{operation}" "batch" "One wish for many invocations"
         [] takes ids, 200 gives outcomes;
+    get "/live" "live" "What the server does, as server-sent events: the last hour in samples, then each change"
+        [] 200;
     post "/query" "query" "SQL over the live tables" [] takes sql, 200 gives rows;
 };
 
 /// What a server without SQL does not serve.
-const NEEDS_SQL: [&str; 3] = ["query", "get_invocation", "get_journal"];
+const NEEDS_SQL: [&str; 4] = ["query", "list_invocations", "get_invocation", "get_journal"];
+
+/// What a server without the web UI does not serve.
+const NEEDS_UI: &str = "live";
 
 pub(super) async fn openapi(State(app): State<Arc<Admin>>) -> Json<Value> {
     Json(document(&app.ingress_url))
@@ -179,8 +202,10 @@ fn document(ingress_url: &str) -> Value {
     let mut generator = SchemaGenerator::new(settings);
     let error = of::<ErrorBody>(&mut generator);
     let mut paths = Map::new();
-    let served =
-        |operation: &&Operation| cfg!(feature = "sql") || !NEEDS_SQL.contains(&operation.id);
+    let served = |operation: &&Operation| {
+        (cfg!(feature = "sql") || !NEEDS_SQL.contains(&operation.id))
+            && (cfg!(feature = "ui") || operation.id != NEEDS_UI)
+    };
     for operation in OPERATIONS.iter().filter(served) {
         let described = operation.described(&mut generator);
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
@@ -224,6 +249,9 @@ impl Operation {
         if let Some(shape) = self.reply {
             reply["content"] = content(shape(generator));
         }
+        if self.id == NEEDS_UI {
+            reply["content"] = json!({"text/event-stream": {"schema": {"type": "string"}}});
+        }
         described["responses"][self.status.to_string()] = reply;
         if let Some(shape) = self.body {
             described["requestBody"] = json!({
@@ -244,6 +272,11 @@ impl Operation {
         let in_query = self.query.iter().map(|name| {
             let schema = match *name {
                 "limit" => json!({"type": "integer", "minimum": 1}),
+                "created_from" | "created_to" => {
+                    json!({"type": "integer", "minimum": 0, "description": "ms since 1970"})
+                }
+                "order" => json!({"enum": ["newest", "stored"]}),
+                "result" => json!({"enum": ["success", "failure"]}),
                 "from" => json!({"type": "integer", "minimum": 0}),
                 "force" => json!({"type": "boolean"}),
                 "mode" => json!({"enum": ["cancel", "kill", "purge"]}),

@@ -6,7 +6,7 @@
 //!                              └─▶ answer: JSON or Arrow
 //! ```
 //!
-//! Start at [`run`]. `table` lists the tables, their columns and how rows are found; `dialect`
+//! Start at [`run`]. `browse` gives pages of invocations without a statement. `table` lists the tables, their columns and how rows are found; `dialect`
 //! knows SQL, and is the only one that reads what a user writes; `run`, `vtab` and `function`
 //! are the only ones that know SQLite; `watch` ends what takes too long. Nothing here holds a partition up: it hands out its
 //! tables held still, and the rest happens on a thread that yields to all others.
@@ -15,6 +15,7 @@
 
 mod answer;
 mod arrow;
+mod browse;
 mod cell;
 mod dialect;
 mod function;
@@ -28,7 +29,9 @@ mod watch;
 mod tests;
 
 pub(crate) use answer::Format;
+pub(crate) use browse::browse;
 pub(crate) use run::{QueryError, run};
+pub(crate) use table::browse::{Filter, Found, Order, Page, text as invocation_text};
 pub(crate) use table::{ReadError, entries, invocation};
 
 use std::time::Duration;

@@ -66,10 +66,7 @@ const ALL: &[Column<InvocationRow>] = columns! {
     "invoked_by_subscription_id" Text |_| Cell::Null;
     "invoked_by_target" Text |r| maybe(r.row.caller.as_ref().map(|c| target(&c.target)));
     "restarted_from" Text |r| r.row.restarted_from.as_ref().map_or(Cell::Null, id);
-    "pinned_deployment_id" Text |r| {
-        let pin = r.row.pin.as_ref().map(|pin| &pin.deployment);
-        maybe(pin.or(r.runs_on.as_ref()))
-    };
+    "pinned_deployment_id" Text |r| maybe(r.deployment());
     "pinned_service_protocol_version" U32 |r| {
         r.row.pin.as_ref().map_or(Cell::Null, |pin| int(pin.version))
     };
@@ -276,6 +273,51 @@ pub(super) fn one(
     }))
 }
 
+impl InvocationRow {
+    /// As it is stored, with the attempt that runs.
+    pub(super) fn found(tables: &dyn Tables, id: InvocationId, row: Invocation) -> Self {
+        let attempt = tables.attempt(&id);
+        Self {
+            id,
+            row,
+            outcome: None,
+            since: attempt.map(|attempt| attempt.since),
+            runs_on: attempt.and_then(|attempt| attempt.deployment.clone()),
+            attempted: None,
+        }
+    }
+
+    /// Reads what is kept elsewhere.
+    pub(super) fn complete(
+        &mut self,
+        tables: &dyn Tables,
+        registry: &Registry,
+    ) -> Result<(), ReadError> {
+        self.outcome = read::outcome(tables, &self.id, &self.row)?;
+        self.attempted = attempted(registry, &self.row, self.since);
+        Ok(())
+    }
+
+    /// The deployment that it is bound to, or runs on.
+    pub(super) fn deployment(&self) -> Option<&String> {
+        let pin = self.row.pin.as_ref().map(|pin| &pin.deployment);
+        pin.or(self.runs_on.as_ref())
+    }
+
+    /// Its status, as SQL shows it.
+    pub(super) fn status(&self) -> &'static str {
+        status(self)
+    }
+}
+
+/// A row with the columns of `sys_invocation`.
+pub(super) fn whole(row: InvocationRow) -> Of<InvocationRow> {
+    Of {
+        columns: &INVOCATION,
+        row,
+    }
+}
+
 fn open(
     columns: &'static LazyLock<Vec<Column<InvocationRow>>>,
     source: &Arc<Source>,
@@ -291,25 +333,14 @@ fn open(
         if !takes(row.status()) {
             return Ok(Made::Nothing);
         }
-        let outcome = if ends {
-            read::outcome(tables, &id, &row)?
-        } else {
-            None
-        };
-        let attempt = tables.attempt(&id);
-        let since = attempt.map(|attempt| attempt.since);
-        let runs_on = attempt.and_then(|attempt| attempt.deployment.clone());
-        let attempted = attempts
-            .then(|| attempted(&registry, &row, since))
-            .flatten();
-        Ok(Made::Row(InvocationRow {
-            id,
-            row,
-            outcome,
-            since,
-            runs_on,
-            attempted,
-        }))
+        let mut found = InvocationRow::found(tables, id, row);
+        if ends {
+            found.outcome = read::outcome(tables, &id, &found.row)?;
+        }
+        if attempts {
+            found.attempted = attempted(&registry, &found.row, found.since);
+        }
+        Ok(Made::Row(found))
     };
     walk(columns, source, &wish, make)
 }

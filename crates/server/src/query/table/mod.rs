@@ -10,6 +10,7 @@
 //! files are the tables, by what they tell of. A new table is a file and a line in [`TABLES`].
 
 mod absent;
+pub(crate) mod browse;
 mod catalog;
 mod entry;
 mod invocation;

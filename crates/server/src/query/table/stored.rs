@@ -52,11 +52,13 @@ pub(crate) struct Source {
 impl Source {
     /// The tables that an invocation is in.
     pub(super) fn of(&self, id: &InvocationId) -> Option<&Arc<dyn Tables>> {
-        let owner = self
-            .handle
-            .as_ref()
-            .map_or(0, |handle| handle.owner(id.partition_key));
-        self.partitions.get(owner)
+        self.partitions.get(self.place_of(id.partition_key))
+    }
+
+    /// The place of the tables that a partition key belongs to. Places go up with the keys.
+    pub(super) fn place_of(&self, partition_key: u64) -> usize {
+        let handle = self.handle.as_ref();
+        handle.map_or(0, |handle| handle.owner(partition_key))
     }
 }
 
