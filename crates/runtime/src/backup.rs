@@ -11,6 +11,7 @@
 use crate::clock::Clock;
 use crate::directory;
 use crate::handle::{AskError, Handle};
+use crate::priority::yield_to_others;
 use latchwork_storage::Snapshot;
 use latchwork_storage::backup::{
     self, BackupDirectory, BackupError, Facts, Progress, Source, Written,
@@ -25,7 +26,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 
 /// How often whoever waits hears of progress.
 const TELL_EVERY: Duration = Duration::from_millis(250);
-/// How far the thread stands back behind those that serve: what `nice` calls the niceness.
+/// How far the thread stands back behind those that serve.
 const NICENESS: i32 = 10;
 
 /// Makes backups of one node.
@@ -231,7 +232,7 @@ impl BegunBackup {
         std::thread::Builder::new()
             .name("backup".into())
             .spawn(move || {
-                stand_back();
+                yield_to_others(NICENESS);
                 let written = self.write(moments, &facts, &told, began);
                 // Whoever hears of the end may go on to read the directory.
                 drop(self);
@@ -313,12 +314,6 @@ impl BegunBackup {
             remarks: written.remarks,
         }
     }
-}
-
-/// Lets the threads that serve go first. A backup that cannot ask for that is still right.
-fn stand_back() {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod config;
 pub mod ingress;
 pub mod transport;
 
+mod body;
 mod error;
 mod health;
 #[cfg(feature = "ui")]

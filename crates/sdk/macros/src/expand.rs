@@ -103,6 +103,7 @@ fn describe(handler: &Handler) -> TokenStream {
 /// The JSON schema of a type, if it has one and schemas are on.
 fn schema(ty: &Type) -> TokenStream {
     quote!({
+        // Used by types without a schema only; and this is compiled in the user's crate.
         #[allow(unused_imports)]
         use ::latchwork::manifest::WithoutSchema as _;
         ::latchwork::manifest::Schema::<#ty>::OF.json_schema()
@@ -162,6 +163,7 @@ fn client(definition: &Definition) -> TokenStream {
     };
     quote! {
         #[doc = #about]
+        // Who only offers the service calls no client of it.
         #[allow(dead_code)]
         #[derive(Clone)]
         pub struct #client<C> {

@@ -6,23 +6,21 @@
 
 use super::Admin;
 use super::error::AdminError;
+use crate::body::Told;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use hyper::body::Frame;
 use latchwork_runtime::generations::Progress;
 use latchwork_runtime::{BackupRefusal, BackupReport, BackupWish, BegunBackup};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::path::PathBuf;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 
 /// Lines that may wait for a slow reader; it then misses progress, never the end.
@@ -51,7 +49,7 @@ pub(super) async fn make(
     let (lines, waiting) = mpsc::channel(WAITING_MAX);
     tokio::spawn(tell(begun, lines));
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
-    Ok((kind, Body::new(Lines(waiting))).into_response())
+    Ok((kind, Body::new(Told(waiting))).into_response())
 }
 
 /// Makes the backup, and writes what becomes of it, line by line.
@@ -111,20 +109,4 @@ fn shown(progress: Progress) -> Value {
 
 fn line(value: &Value) -> Bytes {
     format!("{value}\n").into()
-}
-
-/// A body of lines, as they come.
-struct Lines(mpsc::Receiver<Bytes>);
-
-impl hyper::body::Body for Lines {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let line = self.0.poll_recv(context);
-        line.map(|line| line.map(|line| Ok(Frame::data(line))))
-    }
 }

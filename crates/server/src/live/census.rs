@@ -21,6 +21,8 @@ use tokio::task::JoinHandle;
 const OLDEST: usize = 6;
 /// The shortest time between two.
 const PAUSE_MIN: Duration = Duration::from_secs(4);
+/// What `nice` calls the niceness of its thread.
+const NICENESS: i32 = 15;
 /// Times as long as it took until the next one.
 const PAUSES: u64 = 20;
 
@@ -122,8 +124,7 @@ async fn count(handle: Handle, at: u64) -> Result<Census, CensusError> {
         .name("census".into())
         .spawn(move || {
             // It is for people to look at: everything else goes first.
-            #[cfg(target_os = "linux")]
-            let _ = rustix::process::setpriority_process(None, 15);
+            latchwork_runtime::yield_to_others(NICENESS);
             let began = Instant::now();
             let mut counted = take(&moments, at);
             drop(moments);

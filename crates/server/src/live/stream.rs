@@ -1,15 +1,12 @@
 //! One browser's stream: what is shown as it is, then each change of it.
 
 use super::{Board, Live};
+use crate::body::Told;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use hyper::body::Frame;
 use serde_json::json;
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// Events that wait for a slow browser; then it is left behind, and catches up with the next.
@@ -35,7 +32,7 @@ impl Live {
             (header::CONTENT_TYPE, "text/event-stream"),
             (header::CACHE_CONTROL, "no-store"),
         ];
-        Ok((headers, Body::new(Events(receiver))).into_response())
+        Ok((headers, Body::new(Told(receiver))).into_response())
     }
 }
 
@@ -77,22 +74,6 @@ async fn feed(
 
 fn event(name: &str, data: serde_json::Value) -> Bytes {
     format!("event: {name}\ndata: {data}\n\n").into()
-}
-
-/// The body of an answer, as it comes.
-struct Events(mpsc::Receiver<Bytes>);
-
-impl hyper::body::Body for Events {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let next = self.0.poll_recv(context);
-        next.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
-    }
 }
 
 #[cfg(test)]

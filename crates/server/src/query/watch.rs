@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How much the thread yields, which is all that it can: it gets about a sixtieth of a busy processor.
-#[cfg(target_os = "linux")]
 const NICENESS: i32 = 19;
 /// The share of a processor, in percent, below which somebody else wants it.
 const WANTED_PERCENT: u32 = 90;
@@ -45,9 +44,7 @@ impl Watch {
 
     /// Lowers the priority of the thread.
     pub(super) fn yield_to_others() {
-        // Of one thread only on Linux; and a statement that does not yield is no worse an answer.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::setpriority_process(None, NICENESS);
+        latchwork_runtime::yield_to_others(NICENESS);
     }
 
     /// Whether it is to end now. Asked every few milliseconds; may sleep.

@@ -179,6 +179,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_deletion_of_what_is_not_here_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let stores = DiskStore::open(directory.path(), 1, 1 << 20).unwrap();
+        let (here, gone, value) = (Bytes::from("a"), Bytes::from("b"), Bytes::from("value"));
+        let mut rows = [(&here, Some(&value)), (&gone, None)].into_iter();
+        stores[0].write(1, &mut rows).unwrap();
+        // One row, and the applied LSN.
+        assert_eq!(stores[0].rows.approximate_len(), 2);
+        stores[0]
+            .write(2, &mut [(&here, None)].into_iter())
+            .unwrap();
+        assert_eq!(stores[0].get(b"a").unwrap(), None);
+    }
+
+    #[test]
     fn partitions_do_not_see_each_other() {
         let directory = tempfile::tempdir().unwrap();
         let stores = DiskStore::open(directory.path(), 2, 1 << 20).unwrap();
