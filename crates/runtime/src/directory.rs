@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Version of the layout of a data directory, and of the rows in it.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 /// The file that says what was fixed.
 pub(crate) const IDENTITY: &str = "latchwork.json";
 /// The file that is locked.
@@ -135,9 +135,17 @@ pub(crate) fn find(directory: &Path) -> Result<Option<Identity>, OpenError> {
     };
     let identity: Identity =
         serde_json::from_slice(&bytes).map_err(|error| format(error.to_string()))?;
-    if identity.format != FORMAT {
+    if identity.format > FORMAT {
         return Err(format(format!(
-            "it has format {}, this version knows {FORMAT}",
+            "it was written by a newer version, in format {}; this one knows {FORMAT}. Start that \
+             version, or a newer one",
+            identity.format
+        )));
+    }
+    if identity.format < FORMAT {
+        return Err(format(format!(
+            "it has format {}, which only builds before the first release wrote; this version \
+             knows {FORMAT}. Let that build finish its work, and begin with an empty directory",
             identity.format
         )));
     }
@@ -178,7 +186,7 @@ mod tests {
     fn an_older_directory_gets_an_id_once_and_keeps_what_it_has() {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join(IDENTITY);
-        fs::write(&path, r#"{"format": 1, "partitions": 3}"#).unwrap();
+        fs::write(&path, r#"{"format": 2, "partitions": 3}"#).unwrap();
         let first = identify(room.path(), 0).unwrap();
         assert_eq!((first.partitions, first.id.len()), (3, 24));
         assert_eq!(identify(room.path(), 3).unwrap(), first);

@@ -72,7 +72,7 @@ impl Apply<'_> {
         self.put_row(inbox::lock_key(address), lock);
     }
 
-    /// Gives it an attempt, the next in number.
+    /// Gives it an attempt, the next in number. Whoever calls this saves the row.
     pub(super) fn start(&mut self, id: InvocationId, row: &mut Invocation) {
         row.status = Status::Running.into();
         row.epoch += 1;
@@ -80,20 +80,12 @@ impl Apply<'_> {
         row.next_retry_at = None;
         row.inbox_sequence = None;
         row.pause_reason = None;
-        self.put(
-            invocation::ready_key(&id),
-            Bytes::copy_from_slice(&row.epoch.to_be_bytes()),
-        );
+        // Its place in the list may stay, its epoch does not.
+        self.unlist(&id, row);
         self.effect(Effect::Run {
             id,
             epoch: row.epoch,
         });
-    }
-
-    /// Takes its attempt away.
-    pub(super) fn stop(&mut self, id: &InvocationId, row: &mut Invocation, status: Status) {
-        row.status = status.into();
-        self.delete(invocation::ready_key(id));
     }
 
     /// Appends an entry to the journal; returns its index.
@@ -169,7 +161,8 @@ impl Apply<'_> {
         ending: Ending,
     ) -> Result<(), Halt> {
         let before = row.status();
-        self.stop(&id, &mut row, Status::Completed);
+        row.status = Status::Completed.into();
+        row.has_failed = matches!(outcome, Outcome::Failure(_));
         row.completed_at = Some(self.now);
         row.awaiting = None;
         row.pause_reason = None;
@@ -244,7 +237,8 @@ impl Apply<'_> {
     }
 
     /// Forgets a completed invocation, and what lives only as long as it.
-    pub(super) fn forget(&mut self, id: InvocationId, row: &Invocation) -> Result<(), Halt> {
+    pub(super) fn forget(&mut self, id: InvocationId, row: &mut Invocation) -> Result<(), Halt> {
+        self.unlist(&id, row);
         self.delete(invocation::key(&id));
         if let Some(time) = row.drops_journal_at() {
             self.disarm(time, id, TimerKind::DropJournal, 0);
