@@ -31,7 +31,7 @@ mod tests;
 pub(crate) use answer::Format;
 pub(crate) use browse::browse;
 pub(crate) use run::{QueryError, run};
-pub(crate) use table::browse::{Filter, Found, Order, Page, text as invocation_text};
+pub(crate) use table::browse::{Filter, Found, Order, Page, Place, Resume};
 pub(crate) use table::{ReadError, entries, invocation};
 
 use std::time::Duration;

@@ -2,27 +2,27 @@
 //! looked at go out, with where to look on.
 //!
 //! ```text
-//!   Filter, Page ──▶ ranges of stored rows ──▶ each decoded and compared, until time is up
-//!                       ──▶ Found { rows, matched, looked_at, resume }
+//!   Filter, Page ──▶ listed: the list of invocations, the newest first, by where they stand and
+//!                │           what they call: the first that fit are the page
+//!                └─▶ stored: rows as they are stored, where keys and deployments are asked for
+//!                              ──▶ Found { rows, matched, looked_at, resume }
 //! ```
 //!
-//! The tables have no order by time: the newest are known for certain only when all rows were
-//! looked at. So each look is short, says how far it came, and the next one goes on from there;
-//! whoever asks puts the parts together. A key narrows it to the rows of that key, the
-//! states of attempts to those that have one.
+//! Each look is short and says how far it came. The next one goes on from there; whoever asks puts
+//! the parts together. A look along the list gives the rows of a page for certain, and what
+//! follows only counts; a look at stored rows knows the newest when all were looked at.
+
+mod listed;
+mod stored;
 
 use super::invocation::{self, InvocationRow};
-use super::stored::decode;
 use super::{ReadError, Source, Tables, object};
-use bytes::Bytes;
-use latchwork_engine::table::invocation::{self as stored, Status};
+use latchwork_engine::table::invocation::Status;
 use latchwork_engine::table::journal::Body;
-use latchwork_engine::{InvocationId, Outcome, read};
-use latchwork_protocol::derive::partition_key;
+use latchwork_engine::table::listing::Standing;
+use latchwork_engine::{InvocationId, read};
 use latchwork_protocol::id::invocation_text;
 use serde_json::{Map, Value};
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Rows between two looks at the clock.
@@ -49,21 +49,33 @@ pub(crate) struct Filter {
     pub(crate) text: Option<String>,
 }
 
-/// In which order, and which part.
+/// Which part is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// The newest of those looked at, all of them older than the one that is given.
-    Newest(Option<(u64, InvocationId)>),
-    /// As they are stored; the look ends when there are enough.
-    Stored,
+    /// The newest, all of them older than the one that is given; the others are counted.
+    Newest(Option<Place>),
+    /// Any; the look ends when there are enough.
+    Any,
+}
+
+/// When an invocation was created, in ms since 1970, and which it is.
+pub(crate) type Place = (u64, InvocationId);
+
+/// The last one that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resume {
+    /// In the list, by time.
+    Listed(Place),
+    /// Among stored rows, by id.
+    Stored(InvocationId),
 }
 
 /// How much is wanted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Page {
     pub(crate) order: Order,
-    /// The last one that was looked at before.
-    pub(crate) after: Option<InvocationId>,
+    /// Where the look before ended.
+    pub(crate) after: Option<Resume>,
     /// Rows that are wanted.
     pub(crate) limit: usize,
 }
@@ -78,13 +90,8 @@ pub(crate) struct Found {
     /// How many were looked at.
     pub(crate) looked_at: u64,
     /// Where to look on; nothing: all were looked at.
-    pub(crate) resume: Option<InvocationId>,
+    pub(crate) resume: Option<Resume>,
 }
-
-/// In the order of time, the newest first.
-type Place = Reverse<(u64, InvocationId)>;
-/// A row, with the tables it is from.
-type Kept = (Arc<dyn Tables>, InvocationRow);
 
 /// Looks until `is_over`, or until there is nothing more.
 ///
@@ -94,169 +101,59 @@ pub(crate) fn browse(
     source: &Source,
     filter: &Filter,
     page: Page,
-    mut is_over: impl FnMut() -> bool,
+    is_over: impl FnMut() -> bool,
 ) -> Result<Found, ReadError> {
-    let mut found = Found::default();
-    // The newest come first; of those that were created at once, the greater id.
-    let mut best: BTreeMap<Place, Kept> = BTreeMap::new();
-    let mut last = None;
-    'looking: for range in ranges(source, filter, page.after) {
-        for stored_row in range.tables.scan(&range.from, &range.end) {
-            let (key, value) = stored_row?;
-            let full = page.order == Order::Stored && best.len() >= page.limit;
-            if full || (found.looked_at > 0 && found.looked_at % STRIDE == 0 && is_over()) {
-                found.resume = last;
-                break 'looking;
-            }
-            let Some(id) = stored::parse_key(&key) else {
-                continue;
-            };
-            last = Some(id);
-            found.looked_at += 1;
-            let row = if range.is_ready {
-                read::invocation(&*range.tables, &id)?
-            } else {
-                let glance: Glance = decode("sys_invocation", &value)?;
-                if !filter.may_take(&glance) {
-                    continue;
-                }
-                let worst = best.last_key_value().map(|(Reverse(place), _)| *place);
-                let is_full = best.len() >= page.limit;
-                let place = (glance.created_at, id);
-                if filter.needs_no_more()
-                    && is_full
-                    && page.order != Order::Stored
-                    && worst.is_none_or(|worst| place < worst)
-                {
-                    found.matched += 1;
-                    continue;
-                }
-                Some(decode("sys_invocation", &value)?)
-            };
-            let Some(row) = row.map(|row| InvocationRow::found(&*range.tables, id, row)) else {
-                continue;
-            };
-            if !filter.takes(&*range.tables, &row)? {
-                continue;
-            }
-            found.matched += 1;
-            let place = (row.row.created_at, id);
-            let is_beyond = matches!(page.order, Order::Newest(Some(bound)) if place >= bound);
-            if is_beyond || page.limit == 0 {
-                continue;
-            }
-            best.insert(Reverse(place), (range.tables.clone(), row));
-            if best.len() > page.limit {
-                best.pop_last();
-            }
-        }
-    }
-    for (tables, mut row) in best.into_values() {
-        row.complete(&*tables, &source.registry)?;
-        found.rows.push(object(&invocation::whole(row)));
-    }
-    Ok(found)
-}
-
-/// As much of a row as most filters need: most rows are not looked at further.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Glance {
-    #[prost(enumeration = "Status", tag = "2")]
-    status: i32,
-    #[prost(uint64, tag = "4")]
-    created_at: u64,
-}
-
-/// Stored rows of one partition.
-struct Looked {
-    tables: Arc<dyn Tables>,
-    from: Bytes,
-    end: Bytes,
-    /// They are those of the table of attempts.
-    is_ready: bool,
-}
-
-fn ranges(source: &Source, filter: &Filter, after: Option<InvocationId>) -> Vec<Looked> {
-    let attempts = ["running", "ready"];
-    let is_ready = !filter.status.is_empty()
-        && filter
-            .status
-            .iter()
-            .all(|status| attempts.contains(&&**status));
-    let ((all_from, all_end), key_of): (_, fn(&InvocationId) -> Bytes) = if is_ready {
-        (stored::all_ready(), stored::ready_key)
+    if filter.goes_by_list() {
+        listed::browse(source, filter, page, is_over)
     } else {
-        (stored::all(), stored::key)
-    };
-    // All invocations of a key have its partition key.
-    let owner_key = match (&filter.service, &filter.key) {
-        (Some(service), Some(key)) => Some(partition_key(filter.scope.as_deref(), service, key)),
-        _ => None,
-    };
-    let (from, end) = match owner_key {
-        None => (all_from, all_end),
-        Some(partition_key) => {
-            let edge = |unique: u64| {
-                key_of(&InvocationId {
-                    partition_key,
-                    high: unique,
-                    low: unique,
-                })
-            };
-            (edge(0), beyond(&edge(u64::MAX)))
-        }
-    };
-    let owner = |id: &InvocationId| source.place_of(id.partition_key);
-    let first = after.as_ref().map_or(0, owner);
-    let only = owner_key.map(|key| source.place_of(key));
-    let places = source.partitions.iter().enumerate().skip(first);
-    places
-        .filter(|(place, _)| only.is_none_or(|only| only == *place))
-        .map(|(place, tables)| Looked {
-            tables: tables.clone(),
-            from: match after {
-                Some(after) if place == first => beyond(&key_of(&after)).max(from.clone()),
-                _ => from.clone(),
-            },
-            end: end.clone(),
-            is_ready,
-        })
-        .collect()
+        stored::browse(source, filter, page, is_over)
+    }
 }
 
-/// The first key after this one.
-fn beyond(key: &[u8]) -> Bytes {
-    [key, &[0]].concat().into()
+/// Shows rows, each with the tables it is from.
+fn shown(
+    source: &Source,
+    rows: impl Iterator<Item = (Arc<dyn Tables>, InvocationRow)>,
+) -> Result<Vec<Map<String, Value>>, ReadError> {
+    rows.map(|(tables, mut row)| {
+        row.complete(&*tables, &source.registry)?;
+        Ok(object(&invocation::whole(row)))
+    })
+    .collect()
 }
 
 impl Filter {
-    /// Whether a row may be taken, as far as a glance tells.
-    fn may_take(&self, glance: &Glance) -> bool {
-        let created = self.created_from.unwrap_or(0)..self.created_to.unwrap_or(u64::MAX);
-        created.contains(&glance.created_at)
-            && (self.status.is_empty()
-                || self
-                    .status
-                    .iter()
-                    .any(|one| stored_as(one) == glance.status()))
+    /// Whether the way along the list is the shorter one. It is not for what only the rows
+    /// tell, unless they are few: those that are not over.
+    pub(crate) fn goes_by_list(&self) -> bool {
+        let is_few = !self.status.is_empty() && !self.status.iter().any(|it| it == "completed");
+        self.key.is_none() && (is_few || (self.scope.is_none() && self.deployment.is_none()))
     }
 
-    /// Whether what a glance tells decides.
-    fn needs_no_more(&self) -> bool {
-        let Self {
-            status,
-            result,
-            service,
-            handler,
-            key,
-            scope,
-            deployment,
-            text,
-            ..
-        } = self;
-        let texts = [result, service, handler, key, scope, deployment, text];
-        let has = |word: &str| status.iter().any(|one| one == word);
-        texts.iter().all(|wish| wish.is_none()) && has("running") == has("ready")
+    fn created(&self) -> std::ops::Range<u64> {
+        self.created_from.unwrap_or(0)..self.created_to.unwrap_or(u64::MAX)
+    }
+
+    /// Whether one that stands there may be taken.
+    fn may_stand(&self, standing: Standing) -> bool {
+        let fits = self.status.is_empty()
+            || self
+                .status
+                .iter()
+                .any(|it| stored_as(it) == standing.status());
+        fits && match self.result.as_deref() {
+            None => true,
+            Some("success") => standing == Standing::Succeeded,
+            Some(_) => standing == Standing::Failed,
+        }
+    }
+
+    /// Whether there is something that the list does not tell of one that stands there.
+    fn needs_row(&self, standing: Standing) -> bool {
+        let has = |word: &str| self.status.iter().any(|one| one == word);
+        let splits = standing == Standing::Running && has("running") != has("ready");
+        let texts = [&self.key, &self.scope, &self.deployment, &self.text];
+        splits || texts.iter().any(|wish| wish.is_some())
     }
 
     fn takes(&self, tables: &dyn Tables, found: &InvocationRow) -> Result<bool, ReadError> {
@@ -264,25 +161,19 @@ impl Filter {
         let is = |wish: &Option<String>, value: Option<&String>| {
             wish.is_none() || wish.as_ref() == value
         };
-        let created = self.created_from.unwrap_or(0)..self.created_to.unwrap_or(u64::MAX);
         let cheap = is(&self.service, Some(&row.target.service))
             && is(&self.handler, Some(&row.target.handler))
             && is(&self.key, row.target.key.as_ref())
             && is(&self.scope, row.target.scope.as_ref())
             && is(&self.deployment, found.deployment())
-            && created.contains(&row.created_at)
+            && self.created().contains(&row.created_at)
             && (self.status.is_empty() || self.status.iter().any(|one| one == found.status()));
         if !cheap {
             return Ok(false);
         }
         if let Some(result) = &self.result {
-            let outcome = read::outcome(tables, &found.id, row)?;
-            let ended = match outcome {
-                Some(Outcome::Value(_)) => "success",
-                Some(Outcome::Failure(_)) => "failure",
-                None => return Ok(false),
-            };
-            if ended != result {
+            let ended = if row.has_failed { "failure" } else { "success" };
+            if row.status() != Status::Completed || ended != result {
                 return Ok(false);
             }
         }
@@ -310,30 +201,44 @@ fn stored_as(status: &str) -> Status {
     }
 }
 
-/// An id as tools write it.
-pub(crate) fn text(id: &InvocationId) -> String {
-    invocation_text(&id.to_bytes())
+impl Resume {
+    /// As it is given back: `MS.ID`, or `ID`.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Listed((created_at, id)) => {
+                format!("{created_at}.{}", invocation_text(&id.to_bytes()))
+            }
+            Self::Stored(id) => invocation_text(&id.to_bytes()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use latchwork_engine::table::invocation::Invocation;
+    use latchwork_engine::table::invocation::{self as stored, Invocation};
+    use latchwork_engine::table::listing;
     use latchwork_engine::{MemoryView, Target};
     use prost::Message;
+
+    fn id(partition_key: u64) -> InvocationId {
+        InvocationId {
+            partition_key,
+            ..InvocationId::default()
+        }
+    }
 
     /// Ten invocations, created at 10 to 19; each third is paused, and each fourth of service B.
     fn source() -> Source {
         let mut view = MemoryView::default();
         for at in 0..10 {
-            let id = InvocationId {
-                partition_key: (7 * at) % 10,
-                ..InvocationId::default()
-            };
+            let id = id((7 * at) % 10);
             let mut row = Invocation {
                 created_at: 10 + at,
                 target: Target {
                     service: if at % 4 == 0 { "B" } else { "A" }.to_owned(),
+                    handler: if at % 2 == 0 { "even" } else { "odd" }.to_owned(),
+                    key: Some(format!("k{at}")),
                     ..Target::default()
                 },
                 ..Invocation::default()
@@ -343,6 +248,8 @@ mod tests {
             } else {
                 Status::Suspended
             });
+            let key = listing::key(Standing::of(&row), &row.target, row.created_at, &id);
+            view.write(key, Some(vec![0; 4].into()));
             view.write(stored::key(&id), Some(row.encode_to_vec().into()));
         }
         Source {
@@ -370,19 +277,15 @@ mod tests {
         browse(&source(), filter, page, || false).unwrap()
     }
 
+    const NEWEST: Order = Order::Newest(None);
+
     #[test]
     fn the_newest_come_first_and_all_that_match_are_counted() {
-        let found = look(&Filter::default(), Order::Newest(None), 3);
+        let found = look(&Filter::default(), NEWEST, 3);
         assert_eq!(created(&found), [19, 18, 17]);
-        assert_eq!(
-            (found.matched, found.looked_at, found.resume),
-            (10, 10, None)
-        );
-        let third = InvocationId {
-            partition_key: 49 % 10,
-            ..InvocationId::default()
-        };
-        let older = Order::Newest(Some((17, third)));
+        let counts = (found.matched, found.looked_at, found.resume);
+        assert_eq!(counts, (10, 10, None));
+        let older = Order::Newest(Some((17, id(49 % 10))));
         assert_eq!(created(&look(&Filter::default(), older, 3)), [16, 15, 14]);
     }
 
@@ -393,39 +296,73 @@ mod tests {
             service: service.map(str::to_owned),
             ..Filter::default()
         };
-        let newest = Order::Newest(None);
-        let found = look(&filter("paused", None), newest, 2);
+        let found = look(&filter("paused", None), NEWEST, 2);
         assert_eq!((created(&found), found.matched), (vec![19, 16], 4));
-        let found = look(&filter("paused", Some("B")), newest, 9);
+        // Those that stand elsewhere were not looked at.
+        assert_eq!(found.looked_at, 4);
+        let found = look(&filter("paused", Some("B")), NEWEST, 9);
         assert_eq!(created(&found), [10]);
-        let found = look(&filter("completed", None), newest, 9);
-        assert_eq!((found.rows.len(), found.looked_at), (0, 10));
+        let found = look(&filter("completed", None), NEWEST, 9);
+        assert_eq!((found.rows.len(), found.looked_at), (0, 0));
         let between = Filter {
             created_from: Some(12),
             created_to: Some(14),
             ..Filter::default()
         };
-        assert_eq!(created(&look(&between, newest, 9)), [13, 12]);
+        assert_eq!(created(&look(&between, NEWEST, 9)), [13, 12]);
+        let odd = Filter {
+            handler: Some("odd".into()),
+            ..Filter::default()
+        };
+        assert_eq!(created(&look(&odd, NEWEST, 2)), [19, 17]);
+        let key = Filter {
+            key: Some("k4".into()),
+            ..Filter::default()
+        };
+        assert_eq!(created(&look(&key, NEWEST, 2)), [14]);
+    }
+
+    /// Looks that end after each row, put together.
+    fn bit_by_bit(filter: &Filter, order: Order, limit: usize) -> (Vec<u64>, u64) {
+        let (mut rows, mut matched, mut after) = (Vec::new(), 0, None);
+        loop {
+            let page = Page {
+                order,
+                after,
+                limit,
+            };
+            let found = browse(&source(), filter, page, || true).unwrap();
+            rows.extend(created(&found));
+            matched += found.matched;
+            after = found.resume;
+            if after.is_none() {
+                return (rows, matched);
+            }
+        }
     }
 
     #[test]
     fn a_look_that_ends_early_goes_on_where_it_ended() {
-        let mut all = Vec::new();
-        let mut after = None;
-        loop {
-            let page = Page {
-                order: Order::Stored,
-                after,
-                limit: 4,
-            };
-            let found = browse(&source(), &Filter::default(), page, || false).unwrap();
-            all.extend(created(&found));
-            after = found.resume;
-            if after.is_none() {
-                break;
-            }
+        let newest_first: Vec<u64> = (10..20).rev().collect();
+        let all = Filter::default();
+        assert_eq!(bit_by_bit(&all, Order::Any, 4), (newest_first, 10));
+        let keyed = Filter {
+            key: Some("k3".into()),
+            ..Filter::default()
+        };
+        assert_eq!(bit_by_bit(&keyed, Order::Any, 4), (vec![13], 1));
+        let bound = Order::Newest(Some((15, id(35 % 10))));
+        assert_eq!(bit_by_bit(&all, bound, 10).0, [14, 13, 12, 11, 10]);
+    }
+
+    #[test]
+    fn a_limit_of_none_counts() {
+        for order in [NEWEST, Order::Any] {
+            let found = look(&Filter::default(), order, 0);
+            assert_eq!(
+                (found.rows.len(), found.matched, found.resume),
+                (0, 10, None)
+            );
         }
-        all.sort_unstable();
-        assert_eq!(all, (10..20).collect::<Vec<_>>());
     }
 }
