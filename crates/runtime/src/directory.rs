@@ -86,6 +86,25 @@ pub(crate) fn is_restoring(directory: &Path) -> bool {
     restoring.join(MARK).exists() || (is_empty() && !directory.join(IDENTITY).exists())
 }
 
+/// Makes the names of all that a start has made durable: that of the directory, and of the logs
+/// and tables in it. What is synced in a file is lost with the file's name.
+pub(crate) fn sync_names(directory: &Path) -> Result<(), OpenError> {
+    let above = directory.join("..");
+    for path in [&directory.join(LOG), directory, &above] {
+        File::open(path)
+            .and_then(|opened| opened.sync_all())
+            .or_else(|error| match error.kind() {
+                // Some file systems know no sync of a directory, and need none.
+                io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput => Ok(()),
+                // It was there before us, and may not be ours to read.
+                io::ErrorKind::PermissionDenied if *path == above => Ok(()),
+                _ => Err(error),
+            })
+            .map_err(failed(path))?;
+    }
+    Ok(())
+}
+
 /// Says which path an error is about.
 pub(crate) fn failed(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();

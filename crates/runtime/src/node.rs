@@ -214,6 +214,7 @@ impl Node {
                 &mut recovery,
             )?);
         }
+        directory::sync_names(directory)?;
         let (died, fatal) = mpsc::unbounded_channel();
         let mut threads = Vec::new();
         for partition in loops {
