@@ -228,6 +228,8 @@ impl Run {
                 server.spawn()?;
             }
             server.healthy(&world.client, &self.services).await?;
+            // On a busy machine an attempt under the killed server may report only after it.
+            world.witness.server_killed();
             world.up.send_replace(true);
             Ok::<_, ProcessError>(())
         };

@@ -62,6 +62,7 @@ const counter = restate.object({
       const leave = () => report("leave", { ticket });
       // An attempt that is cut off never comes to its end.
       request.attemptCompletedSignal.addEventListener("abort", leave);
+      if (request.attemptCompletedSignal.aborted) await leave();
       const run = await begin(ctx);
       const count = ((await ctx.get("count")) ?? 0) + 1;
       await run(0);
