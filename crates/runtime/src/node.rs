@@ -173,6 +173,7 @@ impl Node {
         let lock = directory::lock(directory)?;
         let identity = directory::identify(directory, options.partitions)?;
         let partitions = identity.partitions;
+        directory::remove_unfinished_tables(directory)?;
         let disk = DiskStore::open(
             &directory::tables(directory),
             partitions,
