@@ -73,7 +73,7 @@ pub(super) async fn record(
     // Every other recording has two partitions, which talk to each other.
     server.set(
         "LATCHWORK_PARTITIONS",
-        if seed % 2 == 0 { "1" } else { "2" },
+        if seed.is_multiple_of(2) { "1" } else { "2" },
     );
     let world = Arc::new(World::new(server.ingress, witness, Auditor::default()));
     let camera = Arc::new(Mutex::new(Camera {
