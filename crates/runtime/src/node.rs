@@ -173,6 +173,7 @@ impl Node {
         let lock = directory::lock(directory)?;
         let identity = directory::identify(directory, options.partitions)?;
         let partitions = identity.partitions;
+        directory::remove_unfinished_tables(directory)?;
         let disk = DiskStore::open(
             &directory::tables(directory),
             partitions,
@@ -214,6 +215,7 @@ impl Node {
                 &mut recovery,
             )?);
         }
+        directory::sync_names(directory)?;
         let (died, fatal) = mpsc::unbounded_channel();
         let mut threads = Vec::new();
         for partition in loops {
