@@ -25,6 +25,7 @@ pub mod deployment;
 pub mod inbox;
 pub mod invocation;
 pub mod journal;
+pub mod length;
 pub mod outbox;
 pub mod promise;
 pub mod state;

@@ -1,9 +1,10 @@
 //! Bodies of requests: read whole, under a limit for each and a budget for all.
 
 use crate::error::Refusal;
+use crate::listen::Paced;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of bodies that may be on their way in at a time.
@@ -56,11 +57,7 @@ impl Drop for Share<'_> {
 }
 
 /// The whole body; one that came in one piece is not copied.
-pub(super) async fn read(
-    mut body: Incoming,
-    limit: usize,
-    budget: &Budget,
-) -> Result<Bytes, Refusal> {
+pub(super) async fn read(mut body: Paced, limit: usize, budget: &Budget) -> Result<Bytes, Refusal> {
     let too_large = || Refusal::TooLarge { limit };
     if body.is_end_stream() {
         return Ok(Bytes::new());
