@@ -102,6 +102,12 @@ impl FrameHeader {
             .get(..FRAME_HEADER_LEN + self.len as usize)
             .is_some_and(|frame| checksum(frame, salt) == self.crc)
     }
+
+    /// The checksum of a frame and its salt.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn checksum(frame: &[u8], salt: u64) -> u32 {
+        checksum(frame, salt)
+    }
 }
 
 /// Bytes of a frame with `len` bytes of records, and of what fills it up to the next.
