@@ -157,10 +157,12 @@ fn checksum(frame: &[u8], salt: u64) -> u32 {
 /// Cuts the records of a frame out of its bytes; nothing if they do not fill it exactly.
 pub(super) fn records(header: &FrameHeader, frame: &Bytes) -> Option<Vec<(Lsn, Bytes)>> {
     let body = frame.slice(FRAME_HEADER_LEN..FRAME_HEADER_LEN + header.len as usize);
+    let end = header.first.checked_add(header.count.into())?;
     let mut ranges = RecordRanges::of(&body);
-    let records: Vec<_> = (header.first..)
-        .zip(ranges.by_ref())
-        .map(|(lsn, range)| (lsn, body.slice(range)))
+    let records: Vec<_> = ranges
+        .by_ref()
+        .zip(header.first..end)
+        .map(|(range, lsn)| (lsn, body.slice(range)))
         .collect();
     (ranges.rest.is_empty() && records.len() == header.count as usize).then_some(records)
 }
@@ -277,5 +279,9 @@ mod tests {
         let header = FrameHeader::decode(&frame).unwrap();
         assert_eq!(records(&FrameHeader { count: 2, ..header }, &frame), None);
         assert_eq!(records(&FrameHeader { len: 8, ..header }, &frame), None);
+        assert_eq!(records(&FrameHeader { count: 0, ..header }, &frame), None);
+        // Nor are those whose numbers would be beyond the last one there is.
+        let first = u64::MAX;
+        assert_eq!(records(&FrameHeader { first, ..header }, &frame), None);
     }
 }
