@@ -14,7 +14,7 @@ pub(crate) fn connections_for(wished: usize) -> usize {
     };
     let share = usize::try_from(files / SHARE).unwrap_or(usize::MAX).max(1);
     if share < wished {
-        tracing::warn!(
+        tracing::info!(
             "the process may open {files} files: each port serves {share} connections, not \
              {wished}. Allow it more (ulimit -n), or set connections_max"
         );
