@@ -90,7 +90,8 @@ impl Address {
         let (service, rest) = take_text(bytes)?;
         let (scope, rest) = match rest.split_first()? {
             (0, rest) => (None, rest),
-            (_, rest) => {
+            (2.., _) => return None,
+            (1, rest) => {
                 let (scope, rest) = take_text(rest)?;
                 (Some(scope), rest)
             }

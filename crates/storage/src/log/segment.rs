@@ -159,10 +159,9 @@ pub(super) fn records(header: &FrameHeader, frame: &Bytes) -> Option<Vec<(Lsn, B
     let body = frame.slice(FRAME_HEADER_LEN..FRAME_HEADER_LEN + header.len as usize);
     let end = header.first.checked_add(header.count.into())?;
     let mut ranges = RecordRanges::of(&body);
-    let records: Vec<_> = ranges
-        .by_ref()
-        .zip(header.first..end)
-        .map(|(range, lsn)| (lsn, body.slice(range)))
+    let records: Vec<_> = (header.first..end)
+        .zip(ranges.by_ref())
+        .map(|(lsn, range)| (lsn, body.slice(range)))
         .collect();
     (ranges.rest.is_empty() && records.len() == header.count as usize).then_some(records)
 }
