@@ -12,7 +12,9 @@ pub(crate) fn ingress(data: &[u8]) {
         return;
     };
     // Services whose names are of even length have keys.
-    drop(parse(text, &|service| Some(service.len() % 2 == 0)));
+    drop(parse(text, &|service| {
+        Some(service.len().is_multiple_of(2))
+    }));
     drop(parse(text, &|_| None));
     if let Ok(id) = parse_invocation(text) {
         let written = latchwork_protocol::id::invocation_text(&id);

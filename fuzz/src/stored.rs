@@ -35,7 +35,7 @@ pub(crate) fn backup(data: &[u8]) {
         return;
     };
     let mends = choice % 8 > 1;
-    if choice % 2 == 0 {
+    if choice.is_multiple_of(2) {
         latchwork_storage::fuzz::manifest(bytes, mends);
     } else {
         latchwork_storage::fuzz::rows(room().path(), bytes, mends);

@@ -69,7 +69,7 @@ pub(crate) fn registered(services: Vec<Service>) {
         BTreeMap::<String, Overrides>::new(),
     );
     describe::detailed(&registry, &deployment);
-    for (_, entry) in registry.services() {
+    for entry in registry.services().values() {
         service_openapi::document(&entry.service, 1, |_| true, "http://a/");
     }
 }

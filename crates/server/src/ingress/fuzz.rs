@@ -43,7 +43,7 @@ pub(crate) fn request(head: &[u8]) {
             );
         }
     }
-    let keyed = |service: &str| Some(service.len() % 2 == 0);
+    let keyed = |service: &str| Some(service.len().is_multiple_of(2));
     if let Ok(ingress::Route::Call(target)) = parse(uri.path(), &keyed)
         && let Ok(key) = call::idempotency_key(&headers)
     {

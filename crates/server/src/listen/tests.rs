@@ -231,7 +231,7 @@ fn get() -> Request<()> {
 #[tokio::test]
 async fn streams_that_are_opened_and_reset_end_the_connection() {
     let served = port(10).await;
-    let (mut requests, connection) = http2(&served).await;
+    let (requests, connection) = http2(&served).await;
     let flood = async {
         while let Ok(mut ready) = requests.clone().ready().await {
             let Ok((_, mut stream)) = ready.send_request(get(), false) else {
