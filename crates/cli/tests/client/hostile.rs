@@ -57,6 +57,7 @@ fn peak_kib(pid: u32) -> u64 {
 #[test]
 fn what_is_no_request_is_refused_with_words() {
     let world = World::start();
+    let mut wrong = Vec::new();
     let long = "k".repeat(17 << 10);
     for (line, headers, body, refused, words) in [
         // Paths.
@@ -90,14 +91,14 @@ fn what_is_no_request_is_refused_with_words() {
             "",
             b"\"a\"",
             400,
-            "delay",
+            "duration",
         ),
         (
             "POST /Shop/greet/send?delay=-1s",
             "",
             b"\"a\"",
             400,
-            "delay",
+            "duration",
         ),
         // Ids of others, of nobody, and what is no id.
         (
@@ -146,14 +147,15 @@ fn what_is_no_request_is_refused_with_words() {
     ] {
         let headers = format!("content-type: application/json\r\n{headers}");
         let answer = ask(world.ingress_at(), &request(line, &headers, body));
-        assert_eq!(status(&answer), refused, "{line:.80}: {answer:.500}");
-        assert!(answer.contains(words), "{line:.80}: {answer:.500}");
-        assert!(!answer.contains('\0'), "{line:.80}: {answer:.500}");
-        assert_eq!(
-            answer.matches("HTTP/1.1 ").count(),
-            1,
-            "{line:.80}: {answer:.500}"
-        );
+        let is_right = status(&answer) == refused
+            && answer.contains(words)
+            && !answer.contains('\0')
+            && answer.matches("HTTP/1.1 ").count() == 1;
+        if !is_right {
+            wrong.push(format!(
+                "not {refused} with {words:?}: {line:.80}: {answer:.500}"
+            ));
+        }
     }
     let json = "content-type: application/json\r\n";
     let nested = [br#"{"query": "#.as_slice(), &vec![b'['; 100_000]].concat();
@@ -166,7 +168,7 @@ fn what_is_no_request_is_refused_with_words() {
         ("GET /services/%ff", "", b"", 400),
         ("GET /services/a%00b", "", b"", 404),
         ("GET /invocations/%0d%0a", "", b"", 400),
-        ("POST /query", json, &nested, 400),
+        ("POST /query", json, &nested, 422),
         ("POST /query", json, br#"{"query": "ATTACH 'x' AS y"}"#, 400),
         (
             "POST /query",
@@ -185,7 +187,7 @@ fn what_is_no_request_is_refused_with_words() {
             "POST /deployments",
             json,
             br#"{"uri": "http://169.254.169.254/"}"#,
-            500,
+            400,
         ),
         (
             "POST /deployments",
@@ -213,9 +215,11 @@ fn what_is_no_request_is_refused_with_words() {
         ),
     ] {
         let answer = ask(world.admin_at(), &request(line, headers, body));
-        assert_eq!(status(&answer), refused, "{line}: {answer:.500}");
-        assert!(!answer.contains("root:"), "{line}: {answer:.500}");
+        if status(&answer) != refused || answer.contains("root:") {
+            wrong.push(format!("not {refused}: {line}: {answer:.500}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     world.run(&["call", "Shop/greet", "\"all\""]).ok();
 }
 
