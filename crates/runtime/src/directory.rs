@@ -240,10 +240,10 @@ mod tests {
     fn a_newer_format_is_refused_with_words_and_left_as_it_is() {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join(IDENTITY);
-        let newer = r#"{"format": 2, "partitions": 1, "id": "x", "replicas": 3}"#;
+        let newer = r#"{"format": 3, "partitions": 1, "id": "x", "replicas": 3}"#;
         fs::write(&path, newer).unwrap();
         let refused = identify(room.path(), 0).unwrap_err().to_string();
-        assert!(refused.contains("format 2"), "{refused}");
+        assert!(refused.contains("format 3"), "{refused}");
         assert!(refused.contains("start that version"), "{refused}");
         assert_eq!(fs::read_to_string(&path).unwrap(), newer);
     }

@@ -16,6 +16,9 @@ mod backup;
 mod clock;
 mod deadlock;
 mod directory;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod handle;
 mod inbox;
 mod inspect;

@@ -19,7 +19,11 @@ pub mod transport;
 
 mod body;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
+mod listen;
 #[cfg(feature = "ui")]
 mod live;
 pub mod metrics;
@@ -39,5 +43,6 @@ pub use latchwork_runtime::{
 pub use config::Config;
 pub use error::Refusal;
 pub use health::{Health, Trouble};
+pub use listen::{BodyError, Port};
 pub use run::{RunError, run};
 pub use telemetry::{Headers, LogFormat, Ratio};

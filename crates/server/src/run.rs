@@ -9,9 +9,10 @@ use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::health::{self, Health};
 use crate::ingress::{self, Budget, Ingress, IngressSettings};
+use crate::listen::{Port, connections_for};
 use crate::metrics::{Requests, SERIES_OF_A_HANDLER, Sources, States};
 use crate::telemetry::{Exporter, Sent, Target, log_to_stderr};
-use crate::transport::HttpTransport;
+use crate::transport::{HttpTransport, Reach};
 use latchwork_protocol::service::identity::Signer;
 use latchwork_runtime::trace::Tracer;
 use latchwork_runtime::{Clock, Fatal, Node, NodeOptions, OpenError, SystemClock};
@@ -112,7 +113,9 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     let mut stops = Stops::new()?;
     let signer = config.identity_key_file.as_ref().map(signer).transpose()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let transport = Arc::new(HttpTransport::new(signer, clock.clone()));
+    let transport = HttpTransport::new(signer, clock.clone());
+    let reach = Reach::new(&config.deployments_allow, &config.deployments_deny);
+    let transport = Arc::new(transport.within(reach));
     let ingress_listener = listen("ingress", &config.ingress_addr, "--ingress-addr").await?;
     let admin_listener = listen("admin API", &config.admin_addr, "--admin-addr").await?;
     let sent = Arc::new(Sent::default());
@@ -132,7 +135,6 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         receiving: Budget::new(config.receiving_bytes_max),
         settings: IngressSettings {
             body_bytes_max: config.request_bytes_max,
-            drain_limit: config.shutdown_grace + FAREWELL,
         },
     };
     #[cfg(feature = "ui")]
@@ -182,18 +184,27 @@ async fn serve(config: &Config) -> Result<(), RunError> {
             bytes: config.query_bytes_max,
         },
     };
+    let connections_max = connections_for(config.connections_max);
+    let port = |name| Port {
+        name,
+        connections_max,
+        // Longer than the partitions are given, so that those who wait can be told.
+        drain_limit: config.shutdown_grace + FAREWELL,
+    };
     let (stop, stopping) = watch::channel(());
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(ingress::serve(
         ingress_listener,
+        port("ingress"),
         Arc::new(ingress),
         gone(stopping.clone()),
     ));
-    tasks.spawn(async move {
-        if let Err(error) = admin::serve(admin_listener, Arc::new(admin), gone(stopping)).await {
-            tracing::error!(%error, "the admin API ended");
-        }
-    });
+    tasks.spawn(admin::serve(
+        admin_listener,
+        port("admin API"),
+        Arc::new(admin),
+        gone(stopping),
+    ));
     let watched = (config.data_dir.clone(), config.disk_bytes_min);
     let watch = tokio::spawn(health::watch(node.handle(), health, watched.0, watched.1));
     announce(config, &node, &ingress_addr, &admin_addr);

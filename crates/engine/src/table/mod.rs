@@ -25,6 +25,7 @@ pub mod deployment;
 pub mod inbox;
 pub mod invocation;
 pub mod journal;
+pub mod length;
 pub mod listing;
 pub mod outbox;
 pub mod promise;
@@ -90,7 +91,8 @@ impl Address {
         let (service, rest) = take_text(bytes)?;
         let (scope, rest) = match rest.split_first()? {
             (0, rest) => (None, rest),
-            (_, rest) => {
+            (2.., _) => return None,
+            (1, rest) => {
                 let (scope, rest) = take_text(rest)?;
                 (Some(scope), rest)
             }

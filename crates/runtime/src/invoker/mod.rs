@@ -10,6 +10,8 @@
 //! between ready and running. Its rule: there is a slot, and room for the journal. Lives in the partition's thread.
 
 mod attempt;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod mismatch;
 mod report;
 mod retry;

@@ -22,6 +22,8 @@ mod choice;
 mod deployments;
 mod describe;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod health;
 mod invocations;
 mod metrics;
@@ -37,11 +39,11 @@ mod state;
 mod why;
 
 use crate::health::Health;
+use crate::listen::{self, Port};
 use crate::metrics::Sources;
 use crate::transport::HttpTransport;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::routing::{delete, get, patch, post, put};
-use axum::serve::ListenerExt;
 use axum::{Extension, Router, middleware};
 #[cfg(feature = "ui")]
 use axum::{
@@ -50,9 +52,9 @@ use axum::{
     response::{Redirect, Response},
 };
 use error::AdminError;
+use hyper_util::service::TowerToHyperService;
 use latchwork_runtime::{Backups, Clock, Handle};
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -96,23 +98,16 @@ enum Api {
     V3,
 }
 
-/// Serves operators until `shutdown`, then ends what is being answered.
-///
-/// # Errors
-/// If the listener fails.
+/// Serves operators until `shutdown`; then takes no more connections, and lets those that there
+/// are end what they are at, up to the limit of the port.
 pub async fn serve(
     listener: TcpListener,
+    port: Port,
     app: Arc<Admin>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    // Small answers would wait for the acknowledgement of those before.
-    let listener = listener.tap_io(|stream| {
-        // A connection that cannot be set so is slower, and works.
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, router(app))
-        .with_graceful_shutdown(shutdown)
-        .await
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let service = TowerToHyperService::new(router(app));
+    listen::serve(listener, port, service, shutdown).await;
 }
 
 fn router(app: Arc<Admin>) -> Router {

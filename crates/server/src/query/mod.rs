@@ -19,6 +19,8 @@ mod browse;
 mod cell;
 mod dialect;
 mod function;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod run;
 mod table;
 mod time;
