@@ -4,6 +4,7 @@ use crate::apply;
 use crate::command::{Command, Message, Record};
 use crate::effect::Effect;
 use crate::id::Topology;
+use crate::mutation::Mutation;
 use crate::table::{invocation, outbox, timer};
 use crate::transition::{Apply, Transition, decode};
 use crate::view::{ReadError, View};
@@ -98,7 +99,9 @@ impl Partition {
         let (from, to) = outbox::all();
         for row in view.scan(&from, &to) {
             let (key, value) = row?;
-            if let Some((to, sequence)) = outbox::parse_key(&key) {
+            if let Some((to, sequence)) = outbox::parse_key(&key)
+                && !Mutation::OutboxForgotten.is_on()
+            {
                 effects.push(Effect::Deliver {
                     to,
                     sequence,
@@ -109,7 +112,9 @@ impl Partition {
         let (from, to) = invocation::all_ready();
         for row in view.scan(&from, &to) {
             let (key, value) = row?;
-            if let (Some(id), Ok(epoch)) = (invocation::parse_key(&key), value[..].try_into()) {
+            if let (Some(id), Ok(epoch)) = (invocation::parse_key(&key), value[..].try_into())
+                && !Mutation::RunsForgotten.is_on()
+            {
                 effects.push(Effect::Run {
                     id,
                     epoch: u32::from_be_bytes(epoch),
@@ -119,6 +124,7 @@ impl Partition {
         let (from, to) = timer::all();
         if let Some(row) = view.scan(&from, &to).next()
             && let Some(timer) = timer::TimerKey::parse(&row?.0)
+            && !Mutation::TimersForgotten.is_on()
         {
             effects.push(Effect::Arm { time: timer.time });
         }

@@ -17,8 +17,10 @@ use crate::together::Together;
 use crate::trace::Tracer;
 use crate::transport::Transport;
 use crate::waiters::Waiters;
+use bytes::Bytes;
+use latchwork_engine::mutation::Mutation;
 use latchwork_engine::{Partition, Record, Topology};
-use latchwork_storage::{Batch, Log, LogMeter, Store, Tables};
+use latchwork_storage::{Batch, Log, LogError, LogMeter, Lsn, Store, Tables};
 use prost::Message;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -120,9 +122,13 @@ impl Assembly {
             ..self.shared.topology
         });
         let stamp = Stamp::default();
-        for record in log.read(tables.applied() + 1)? {
+        if let Some(last) = last_applied(&*log, tables.applied())? {
+            stamp.see(last.time);
+        }
+        let skipped = usize::from(Mutation::AppliedAhead.is_on());
+        for record in log.read(tables.applied() + 1)?.skip(skipped) {
             let (lsn, bytes) = record?;
-            let record = Record::decode(bytes).map_err(|source| Fatal::Decode { lsn, source })?;
+            let record = decode(lsn, bytes)?;
             stamp.see(record.time);
             let transition = engine.apply(&tables, record)?;
             tables.commit(lsn, transition.writes)?;
@@ -160,4 +166,20 @@ impl Assembly {
         }
         Ok(partition)
     }
+}
+
+fn decode(lsn: Lsn, bytes: Bytes) -> Result<Record, Fatal> {
+    Record::decode(bytes).map_err(|source| Fatal::Decode { lsn, source })
+}
+
+/// The last record that the tables know of. The log of a restored directory does not have it.
+fn last_applied(log: &dyn Log, applied: Lsn) -> Result<Option<Record>, Fatal> {
+    if applied == 0 {
+        return Ok(None);
+    }
+    let first = match log.read(applied) {
+        Err(LogError::Trimmed { .. }) => None,
+        records => records?.next().transpose()?,
+    };
+    first.map(|(lsn, bytes)| decode(lsn, bytes)).transpose()
 }

@@ -20,11 +20,12 @@ use crate::node::Fatal;
 use crate::timers::Timers;
 use crate::together::Together;
 use crate::waiters::Waiters;
+use latchwork_engine::mutation::Mutation;
 use latchwork_engine::table::invocation::Status;
 use latchwork_engine::{
     Command, Effect, FireTimers, InvocationId, Partition, Record, Transition, read,
 };
-use latchwork_storage::{Batch, Log, Store, Tables};
+use latchwork_storage::{Batch, Log, LogError, Lsn, Store, Tables};
 use prost::Message;
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,8 +154,9 @@ impl<S: Store> Loop<S> {
             self.unsealed_since = None;
         }
         let now = self.stamp.now(&*self.clock);
+        let early = if Mutation::TimerEarly.is_on() { 500 } else { 0 };
         // Before what has arrived: what is due was so when it came.
-        let due = self.timers.due(&self.tables, now)?;
+        let due = self.timers.due(&self.tables, now + early)?;
         let mut proposals = std::mem::take(&mut self.proposals);
         if !due.is_empty() {
             self.metrics().timers_fired.add(due.len() as u64);
@@ -181,8 +183,13 @@ impl<S: Store> Loop<S> {
                 question => questions.push(question),
             }
         }
-        self.append(&proposals)?;
-        self.apply(&mut proposals)?;
+        let first = self.log.tail();
+        self.encode(&proposals)?;
+        if Mutation::AcknowledgedBeforeSync.is_on() {
+            self.apply(first, &mut proposals)?;
+        }
+        self.append(first)?;
+        self.apply(first, &mut proposals)?;
         self.proposals = proposals;
         for question in questions {
             self.answer(question)?;
@@ -194,23 +201,29 @@ impl<S: Store> Loop<S> {
         Ok(goes_on)
     }
 
-    /// Makes the batch durable.
-    fn append(&mut self, proposals: &[Proposal]) -> Result<(), Fatal> {
-        if proposals.is_empty() {
-            return Ok(());
-        }
+    /// Makes a batch of the proposals.
+    fn encode(&mut self, proposals: &[Proposal]) -> Result<(), Fatal> {
         self.batch.clear();
         for proposal in proposals {
             self.batch.push(|buffer| proposal.record.encode(buffer))?;
         }
-        let tail = self.log.tail();
-        self.log.append(&mut self.batch, tail)?;
+        Ok(())
+    }
+
+    /// Makes the batch durable, from `first` on.
+    fn append(&mut self, first: Lsn) -> Result<(), Fatal> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        match self.log.append(&mut self.batch, first) {
+            Err(LogError::Unknown { .. }) if Mutation::UnknownIsDone.is_on() => {}
+            appended => drop(appended?),
+        }
         self.interrupt.at(Step::Appended)
     }
 
     /// Applies what is durable, and then performs what follows from it.
-    fn apply(&mut self, proposals: &mut Vec<Proposal>) -> Result<(), Fatal> {
-        let first = self.log.tail() - proposals.len() as u64;
+    fn apply(&mut self, first: Lsn, proposals: &mut Vec<Proposal>) -> Result<(), Fatal> {
         let mut owed = Vec::with_capacity(proposals.len());
         for (lsn, Proposal { record, reply }) in (first..).zip(proposals.drain(..)) {
             if let Some(Command::Progress(progress)) = &record.command
@@ -259,7 +272,9 @@ impl<S: Store> Loop<S> {
             Effect::Queued { id } => self.shared.queued(id),
             Effect::Arm { time } => {
                 self.metrics().timers_armed.one();
-                self.timers.arm(time);
+                if !Mutation::RetryNotArmed.is_on() {
+                    self.timers.arm(time);
+                }
             }
             Effect::Deliver {
                 to,
@@ -334,9 +349,14 @@ impl<S: Store> Loop<S> {
             self.tables.seal()?;
             self.unsealed_since = None;
         }
-        let persisted = self.tables.persisted();
-        if persisted > 0 {
-            self.log.trim(persisted)?;
+        let persisted = match Mutation::TrimmedTooFar.is_on() {
+            false => self.tables.persisted(),
+            true => self.tables.applied(),
+        };
+        if persisted > 1 {
+            // Its last record says how late it was, for a clock that has run back by the next
+            // start.
+            self.log.trim(persisted - 1)?;
         }
         Ok(())
     }

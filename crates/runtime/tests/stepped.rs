@@ -1,6 +1,8 @@
 //! A node without threads: virtual time, and crashes in the middle of a turn.
 
-use latchwork_engine::{Document, InvocationId, Invoke, Outcome, Reply, Target, TargetKind};
+use latchwork_engine::{
+    Document, InvocationId, Invoke, Outcome, Record, Reply, Target, TargetKind,
+};
 use latchwork_protocol::service::manifest;
 use latchwork_runtime::registry::{Deployment, Revision};
 use latchwork_runtime::trace::Tracer;
@@ -9,6 +11,7 @@ use latchwork_runtime::{
     Clock, Fatal, NodeLimits, OutputState, SeededDice, Step, SteppedNode, Surroundings, TimerClock,
 };
 use latchwork_storage::{Log, MemoryLog, MemoryStore};
+use prost::Message;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,6 +56,10 @@ impl World {
     }
 
     fn open(&self) -> SteppedNode<MemoryStore> {
+        self.open_by(self.transport.clock)
+    }
+
+    fn open_by(&self, clock: TimerClock) -> SteppedNode<MemoryStore> {
         let limits = NodeLimits {
             attempts_max: 10,
             attempts_bytes_max: 1 << 20,
@@ -61,7 +68,7 @@ impl World {
         };
         let around = Surroundings {
             transport: self.transport.clone(),
-            clock: Arc::new(self.transport.clock),
+            clock: Arc::new(clock),
             dice: Arc::new(SeededDice::new(7)),
             tracer: Tracer::off(),
             rim: tokio::runtime::Handle::current(),
@@ -206,4 +213,24 @@ async fn after_a_shutdown_the_store_has_all_and_the_log_is_not_needed() {
     node.shutdown(Duration::from_secs(1)).await.unwrap();
     world.crash();
     assert_eq!(world.open().recovery().replayed, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_does_not_run_back_over_a_restart_that_has_nothing_to_apply() {
+    let world = World::new();
+    let mut times = Vec::new();
+    for began_ms in [BEGAN_MS, BEGAN_MS - DAY_MS] {
+        let mut node = world.open_by(TimerClock::starting_at(began_ms));
+        let handle = node.handle();
+        tokio::select! {
+            asked = handle.invoke(invoke("late", began_ms, DAY_MS)) => drop(asked.unwrap()),
+            stopped = node.run() => panic!("it stopped: {stopped:?}"),
+        }
+        let last = world.log.read(world.log.tail() - 1).unwrap().next();
+        let (_, record) = last.unwrap().unwrap();
+        times.push(Record::decode(record).unwrap().time);
+        // The tables have all of it.
+        node.shutdown(Duration::ZERO).await.unwrap();
+    }
+    assert!(times.is_sorted(), "{times:?}");
 }

@@ -18,7 +18,8 @@ use crate::registry::{OnMaxAttempts, Serving};
 use crate::transport::{OpenRequest, ReceiveBody, ResponseHead, SendBody, Stream, TransportError};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use latchwork_engine::table::journal::JournalEntry;
+use latchwork_engine::mutation::Mutation;
+use latchwork_engine::table::journal::{Body, JournalEntry};
 use latchwork_engine::{
     AttemptFailure, Command, End, Entry, Failed, InvocationId, Next, PauseReason, Pin, Progress,
     Suspended, View, read,
@@ -201,6 +202,9 @@ impl Attempt {
             deployment: serving.deployment.id.clone(),
             version: version.number(),
         };
+        if Mutation::ReplayBackwards.is_on() {
+            turn_around(&mut start.journal);
+        }
         let mut session = Session::new(&world.shared, &start, version);
         let opening = session.opening(&start, world.clock.now_ms());
         // A long attempt does not keep what it was started with.
@@ -571,6 +575,14 @@ impl Conversation<'_> {
         }
         Ok(Ending(receive, Some(send)))
     }
+}
+
+/// The commands in their order, and behind them the notifications, the last one first.
+fn turn_around(journal: &mut [JournalEntry]) {
+    let is_notification = |entry: &JournalEntry| matches!(entry.body, Some(Body::Notification(_)));
+    journal.sort_by_key(is_notification);
+    let first = journal.partition_point(|entry| !is_notification(entry));
+    journal[first..].reverse();
 }
 
 /// What was read in one wake-up.

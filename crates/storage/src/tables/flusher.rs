@@ -13,6 +13,7 @@
 use super::layer::Layer;
 use super::{Store, TablesError};
 use crate::Lsn;
+use latchwork_engine::mutation::Mutation;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -130,7 +131,11 @@ impl Flusher {
         };
         let mut rows = layer.rows.iter().map(|(key, value)| (key, value.as_ref()));
         let written = store.write(layer.lsn, &mut rows);
-        match written.and_then(|()| store.persist()) {
+        let persisted = match Mutation::PersistSkipped.is_on() {
+            false => written.and_then(|()| store.persist()),
+            true => written,
+        };
+        match persisted {
             Ok(()) => self.progress.persisted.store(layer.lsn, Ordering::Release),
             // Nobody else writes, so this is the first failure.
             Err(error) => drop(self.progress.failure.set(error)),

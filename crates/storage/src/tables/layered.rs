@@ -15,6 +15,7 @@ use super::snapshot::Snapshot;
 use super::{Store, TablesError};
 use crate::Lsn;
 use bytes::Bytes;
+use latchwork_engine::mutation::Mutation;
 use latchwork_engine::{ReadError, Rows, View};
 use std::sync::Arc;
 
@@ -185,7 +186,12 @@ impl<S: Store> Tables<S> {
 impl<S: Store> View for Tables<S> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
         let found = self.active.get(key);
-        match found.or_else(|| layer::find(&self.sealed, key)) {
+        let sealed = match Mutation::LayerSkipped.is_on() {
+            false => &self.sealed[..],
+            true => &[],
+        };
+        match found.or_else(|| layer::find(sealed, key)) {
+            Some(None) if Mutation::GravesIgnored.is_on() => self.store.get(key),
             Some(value) => Ok(value.clone()),
             None => self.store.get(key),
         }
