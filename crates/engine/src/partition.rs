@@ -4,6 +4,7 @@ use crate::apply;
 use crate::command::{Command, Message, Record};
 use crate::effect::Effect;
 use crate::id::Topology;
+use crate::mutation::Mutation;
 use crate::table::listing::{self, Standing};
 use crate::table::{outbox, timer};
 use crate::transition::{Apply, Transition, decode};
@@ -99,7 +100,9 @@ impl Partition {
         let (from, to) = outbox::all();
         for row in view.scan(&from, &to) {
             let (key, value) = row?;
-            if let Some((to, sequence)) = outbox::parse_key(&key) {
+            if let Some((to, sequence)) = outbox::parse_key(&key)
+                && !Mutation::OutboxForgotten.is_on()
+            {
                 effects.push(Effect::Deliver {
                     to,
                     sequence,
@@ -111,7 +114,9 @@ impl Partition {
         let mut running = Vec::new();
         for row in view.scan(&from, &to) {
             let (key, value) = row?;
-            if let (Some(listed), Ok(epoch)) = (listing::parse_key(&key), value[..].try_into()) {
+            if let (Some(listed), Ok(epoch)) = (listing::parse_key(&key), value[..].try_into())
+                && !Mutation::RunsForgotten.is_on()
+            {
                 running.push((listed.created_at, listed.id, u32::from_be_bytes(epoch)));
             }
         }
@@ -125,6 +130,7 @@ impl Partition {
         let (from, to) = timer::all();
         if let Some(row) = view.scan(&from, &to).next()
             && let Some(timer) = timer::TimerKey::parse(&row?.0)
+            && !Mutation::TimersForgotten.is_on()
         {
             effects.push(Effect::Arm { time: timer.time });
         }

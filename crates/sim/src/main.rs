@@ -9,8 +9,10 @@
 //! Comes in: a seed and the path of a server binary. Goes out: a line for every ten
 //! rounds, and whatever promise was broken, with the command that repeats it.
 //!
-//! Start at [`crash::run`]; [`asleep::run`] has no faults, only very many. Absent on purpose: any knowledge of how the server works
-//! inside. It is held to what a client and a handler can observe.
+//! Start at [`crash::run`]; [`asleep::run`] has no faults, only very many. Absent there on purpose:
+//! any knowledge of how the server works inside. It is held to what a client and a handler can
+//! observe. The feature `rings` adds `ring`, which runs the inside of the server in a world of its
+//! own.
 
 mod address;
 mod asleep;
@@ -20,7 +22,11 @@ mod crash;
 mod desk;
 mod handlers;
 mod power_loss;
+#[cfg(feature = "rings")]
+mod ring;
 mod server;
+#[cfg(feature = "rings")]
+mod simulate;
 mod witness;
 mod workload;
 mod world;
@@ -47,6 +53,12 @@ enum Ring {
     Crash(Crash),
     /// Drops what a server has not synced, in very many ways.
     PowerLoss(PowerLoss),
+    /// Plays worlds of faults around the real runtime and SDK, in virtual time.
+    #[cfg(feature = "rings")]
+    Simulate(simulate::Simulate),
+    /// Switches on one deliberate bug after the other, and says how many seeds find it.
+    #[cfg(feature = "rings")]
+    Mutations(simulate::Mutations),
     /// Puts very many invocations to sleep at once, looks at the server's memory, wakes all.
     Asleep(Asleep),
     /// Runs the handlers with the released Rust SDK, for the other commands.
@@ -149,6 +161,14 @@ async fn main() -> ExitCode {
             Ring::Handlers(Handlers { address, desk }) => handlers::rust::serve(address, desk)
                 .await
                 .map_err(|error| error.to_string()),
+            #[cfg(feature = "rings")]
+            Ring::Simulate(arguments) => {
+                tokio::task::block_in_place(|| simulate::simulate(&arguments))
+            }
+            #[cfg(feature = "rings")]
+            Ring::Mutations(arguments) => {
+                tokio::task::block_in_place(|| simulate::mutations(&arguments))
+            }
             Ring::Asleep(arguments) => {
                 let options = asleep::Options {
                     count: arguments.count,

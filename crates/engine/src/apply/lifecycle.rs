@@ -6,6 +6,7 @@ use crate::effect::Effect;
 use crate::fact::{Ending, Fact};
 use crate::future::Settlement;
 use crate::id::InvocationId;
+use crate::mutation::Mutation;
 use crate::read;
 use crate::table::inbox::{self, Lock, Turn, Waiting};
 use crate::table::invocation::{self, Invocation, Status};
@@ -37,7 +38,8 @@ impl View for Apply<'_> {
 impl Apply<'_> {
     /// Lets it begin: at once, or when the key of its object is free.
     pub(super) fn admit(&mut self, id: InvocationId, row: &mut Invocation) -> Result<(), Halt> {
-        let Some(address) = exclusive_address(row) else {
+        let address = exclusive_address(row).filter(|_| !Mutation::KeyNotTaken.is_on());
+        let Some(address) = address else {
             self.start(id, row);
             return Ok(());
         };
@@ -132,7 +134,7 @@ impl Apply<'_> {
                     .awaiting
                     .as_mut()
                     .is_none_or(|future| future.fold(&identity, settlement));
-                if woken {
+                if woken && !Mutation::NeverWoken.is_on() {
                     self.start(id, row);
                 }
             }
@@ -333,6 +335,9 @@ impl Apply<'_> {
         address: &Address,
         sequence: u64,
     ) -> Result<Option<(Bytes, Bytes)>, Halt> {
+        if Mutation::InboxBackwards.is_on() {
+            return Ok(self.rows(inbox::all_from(address, sequence))?.pop());
+        }
         let key = inbox::key(address, sequence);
         match self.get(&key)? {
             Some(value) => Ok(Some((key, value))),

@@ -3,6 +3,7 @@
 
 use super::Start;
 use super::session::{Ended, Session};
+use crate::dice::SeededDice;
 use crate::registry::Registry;
 use bytes::{Bytes, BytesMut};
 use latchwork_engine::{
@@ -58,7 +59,7 @@ impl Conversation {
             bytes_max: u64::MAX,
             trace: None,
         };
-        let mut session = Session::new(registry, &start, version);
+        let mut session = Session::new(registry, Arc::new(SeededDice::new(1)), &start, version);
         session.opening(&start, 0);
         Self {
             session,
