@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
 
 /// Where time comes from: the system's clock, or a test's.
 pub trait Clock: Send + Sync + 'static {
@@ -18,6 +19,30 @@ impl Clock for SystemClock {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_millis() as u64)
+    }
+}
+
+/// A clock that goes with the timers of the tokio runtime that asks it: where that holds its time
+/// still, so does this, and where it jumps to the next timer, so does this.
+#[derive(Debug, Clone, Copy)]
+pub struct TimerClock {
+    began: Instant,
+    began_ms: u64,
+}
+
+impl TimerClock {
+    /// One that shows `now_ms`, in ms since 1970.
+    pub fn starting_at(now_ms: u64) -> Self {
+        Self {
+            began: Instant::now(),
+            began_ms: now_ms,
+        }
+    }
+}
+
+impl Clock for TimerClock {
+    fn now_ms(&self) -> u64 {
+        self.began_ms + self.began.elapsed().as_millis() as u64
     }
 }
 

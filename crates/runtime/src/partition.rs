@@ -8,7 +8,7 @@
 //!
 //! Start at [`Loop::run`]. One OS thread, no async, no lock: whatever has arrived during
 //! one turn is the batch of the next, so group commit comes by itself. Nothing here
-//! decides; deciding is the engine's.
+//! decides; deciding is the engine's. Who has no thread for it turns it by hand: `stepped.rs`.
 
 use crate::clock::{Clock, Stamp};
 use crate::handle::{Ending, OutputState, Shared, Standing};
@@ -27,7 +27,8 @@ use latchwork_engine::{
 use latchwork_storage::{Batch, Log, Store, Tables};
 use prost::Message;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Longest sleep of the loop; it wakes to give the tables to disk.
 const IDLE: Duration = Duration::from_secs(1);
@@ -53,84 +54,144 @@ pub(crate) struct Loop<S: Store> {
     pub(crate) timers: Timers,
     pub(crate) recorder: Recorder,
     pub(crate) batch: Batch,
+    /// What has come since the last turn.
+    pub(crate) arrived: Vec<Wakeup>,
+    pub(crate) proposals: Vec<Proposal>,
+    pub(crate) interrupt: Interrupt,
     /// When the oldest write that is not sealed was made.
     pub(crate) unsealed_since: Option<Instant>,
 }
 
 /// A proposal of this turn.
-struct Proposal {
+pub(crate) struct Proposal {
     record: Record,
     reply: ReplyTo,
+}
+
+/// What a turn has just done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The batch is durable; nothing of it is applied.
+    Appended,
+    /// A record was applied by the engine; nothing is committed.
+    Applied,
+    /// What follows from a record is in the tables; nothing of it was performed.
+    Committed,
+    /// An effect was performed.
+    Performed,
+}
+
+/// Breaks a turn off in its middle, as a crash would.
+#[derive(Default)]
+pub(crate) struct Interrupt(pub(crate) Option<Box<dyn FnMut(Step) -> bool + Send>>);
+
+impl Interrupt {
+    fn at(&mut self, step: Step) -> Result<(), Fatal> {
+        if let Some(breaks_off) = &mut self.0
+            && breaks_off(step)
+        {
+            return Err(Fatal::Interrupted);
+        }
+        Ok(())
+    }
 }
 
 impl<S: Store> Loop<S> {
     /// Runs until it is told to stop, or must.
     pub(crate) fn run(mut self) -> Result<(), Fatal> {
         let result = self.turns();
-        self.inbox.close();
-        self.waiters.close();
-        self.moments.close();
-        self.invoker.abort_all();
+        self.let_go();
         result?;
         self.tables.close().map_err(Fatal::from)
     }
 
+    /// Lets all who wait know that nothing comes any more, and breaks off what runs.
+    pub(crate) fn let_go(&mut self) {
+        self.inbox.close();
+        self.waiters.close();
+        self.moments.close();
+        self.invoker.abort_all();
+    }
+
     fn turns(&mut self) -> Result<(), Fatal> {
-        for effect in self.engine.outstanding(&self.tables)? {
-            self.perform(effect, &mut ReplyTo::Nobody)?;
-        }
-        let mut arrived = Vec::new();
-        let mut proposals = Vec::new();
+        self.begin()?;
         loop {
-            let now = self.stamp.now(&*self.clock);
-            let limit = self.moments.sleep(self.timers.sleep(now, IDLE));
-            self.inbox.take(&mut arrived, limit);
-            // After the inbox was emptied, before anything of it counts: see `together`.
-            let wanted = self.shared.together.wanted();
-            if self.together.hold(wanted, &mut self.tables)? {
-                self.unsealed_since = None;
-            }
-            let now = self.stamp.now(&*self.clock);
-            // Before what has arrived: what is due was so when it came.
-            let due = self.timers.due(&self.tables, now)?;
-            if !due.is_empty() {
-                self.metrics().timers_fired.add(due.len() as u64);
-                proposals.push(Proposal {
-                    record: Record {
-                        time: now,
-                        command: Some(Command::FireTimers(FireTimers { timers: due })),
-                    },
-                    reply: ReplyTo::Nobody,
-                });
-            }
-            let mut questions = Vec::new();
-            let mut stop = false;
-            for wakeup in arrived.drain(..) {
-                match wakeup {
-                    Wakeup::Propose { command, reply, .. } => proposals.push(Proposal {
-                        record: Record {
-                            time: now,
-                            command: Some(*command),
-                        },
-                        reply,
-                    }),
-                    Wakeup::Stop => stop = true,
-                    question => questions.push(question),
-                }
-            }
-            self.append(&proposals)?;
-            self.apply(&mut proposals)?;
-            for question in questions {
-                self.answer(question)?;
-            }
-            self.invoker.admit(&self.tables)?;
-            self.give_moments()?;
-            self.keep_house()?;
-            self.measure();
-            if stop {
+            let limit = self.patience(IDLE);
+            self.inbox.take(&mut self.arrived, limit);
+            if !self.turn()? {
                 return Ok(());
             }
         }
+    }
+
+    /// Performs what was owed before.
+    pub(crate) fn begin(&mut self) -> Result<(), Fatal> {
+        for effect in self.engine.outstanding(&self.tables)? {
+            self.perform(effect, &mut ReplyTo::Nobody)?;
+        }
+        Ok(())
+    }
+
+    /// How long it need not turn if nothing comes.
+    pub(crate) fn patience(&self, longest: Duration) -> Duration {
+        let now = self.stamp.now(&*self.clock);
+        self.moments.sleep(self.timers.sleep(now, longest))
+    }
+
+    /// How long until it is time to give the tables to disk.
+    pub(crate) fn until_seal(&self) -> Duration {
+        self.unsealed_since.map_or(Duration::MAX, |since| {
+            SEAL_AGE.saturating_sub(since.elapsed())
+        })
+    }
+
+    /// Does all that has arrived. False: it was told to stop.
+    pub(crate) fn turn(&mut self) -> Result<bool, Fatal> {
+        // After the inbox was emptied, before anything of it counts: see `together`.
+        let wanted = self.shared.together.wanted();
+        if self.together.hold(wanted, &mut self.tables)? {
+            self.unsealed_since = None;
+        }
+        let now = self.stamp.now(&*self.clock);
+        // Before what has arrived: what is due was so when it came.
+        let due = self.timers.due(&self.tables, now)?;
+        let mut proposals = std::mem::take(&mut self.proposals);
+        if !due.is_empty() {
+            self.metrics().timers_fired.add(due.len() as u64);
+            proposals.push(Proposal {
+                record: Record {
+                    time: now,
+                    command: Some(Command::FireTimers(FireTimers { timers: due })),
+                },
+                reply: ReplyTo::Nobody,
+            });
+        }
+        let mut questions = Vec::new();
+        let mut goes_on = true;
+        for wakeup in self.arrived.drain(..) {
+            match wakeup {
+                Wakeup::Propose { command, reply, .. } => proposals.push(Proposal {
+                    record: Record {
+                        time: now,
+                        command: Some(*command),
+                    },
+                    reply,
+                }),
+                Wakeup::Stop => goes_on = false,
+                question => questions.push(question),
+            }
+        }
+        self.append(&proposals)?;
+        self.apply(&mut proposals)?;
+        self.proposals = proposals;
+        for question in questions {
+            self.answer(question)?;
+        }
+        self.invoker.admit(&self.tables)?;
+        self.give_moments()?;
+        self.keep_house()?;
+        self.measure();
+        Ok(goes_on)
     }
 
     /// Makes the batch durable.
@@ -144,7 +205,7 @@ impl<S: Store> Loop<S> {
         }
         let tail = self.log.tail();
         self.log.append(&mut self.batch, tail)?;
-        Ok(())
+        self.interrupt.at(Step::Appended)
     }
 
     /// Applies what is durable, and then performs what follows from it.
@@ -162,7 +223,9 @@ impl<S: Store> Loop<S> {
                 effects,
                 facts,
             } = self.engine.apply(&self.tables, record)?;
+            self.interrupt.at(Step::Applied)?;
             self.tables.commit(lsn, writes)?;
+            self.interrupt.at(Step::Committed)?;
             for fact in &facts {
                 self.recorder.fact(fact);
             }
@@ -174,6 +237,7 @@ impl<S: Store> Loop<S> {
         for (effects, mut reply) in owed {
             for effect in effects {
                 self.perform(effect, &mut reply)?;
+                self.interrupt.at(Step::Performed)?;
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use crate::telemetry::{Exporter, Sent, Target, log_to_stderr};
 use crate::transport::HttpTransport;
 use latchwork_protocol::service::identity::Signer;
 use latchwork_runtime::trace::Tracer;
-use latchwork_runtime::{Clock, Fatal, Node, NodeOptions, OpenError, SystemClock};
+use latchwork_runtime::{Clock, Fatal, Node, NodeLimits, NodeOptions, OpenError, SystemClock};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -264,11 +264,13 @@ fn open(
     let options = NodeOptions {
         directory: config.data_dir.clone(),
         partitions: config.partitions.unwrap_or(0),
-        attempts_max: config.attempts_max,
-        attempts_bytes_max: config.attempts_bytes_max,
-        invocation_bytes_max: config.invocation_bytes_max,
         cache_bytes: config.cache_bytes,
-        metered_handlers_max: (config.metrics_series_max / SERIES_OF_A_HANDLER).max(1),
+        limits: NodeLimits {
+            attempts_max: config.attempts_max,
+            attempts_bytes_max: config.attempts_bytes_max,
+            invocation_bytes_max: config.invocation_bytes_max,
+            metered_handlers_max: (config.metrics_series_max / SERIES_OF_A_HANDLER).max(1),
+        },
     };
     let rim = tokio::runtime::Handle::current();
     // Recovery may take a while, and nothing else is to be done before it ends.

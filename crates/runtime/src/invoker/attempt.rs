@@ -201,7 +201,7 @@ impl Attempt {
             deployment: serving.deployment.id.clone(),
             version: version.number(),
         };
-        let mut session = Session::new(world.shared.registry.load_full(), &start, version);
+        let mut session = Session::new(&world.shared, &start, version);
         let opening = session.opening(&start, world.clock.now_ms());
         // A long attempt does not keep what it was started with.
         start.journal = Vec::new();
@@ -650,7 +650,7 @@ fn decide(
             used + u32::from(failing.counts),
             failing.asked_delay_ms,
             world.clock.now_ms(),
-            f64::from(rand::random::<f32>()),
+            world.shared.dice.share(),
         ),
     };
     End::Failed(Failed {

@@ -354,15 +354,16 @@ impl Session {
             (_, key, Some(idempotency_key)) => {
                 derive::idempotent(None, &service, key.as_deref(), &handler, idempotency_key)
             }
-            (_, Some(key), None) => {
-                derive::join(derive::partition_key(None, &service, key), rand::random())
-            }
-            (_, None, None) => crate::random_id(),
+            (_, Some(key), None) => derive::join(
+                derive::partition_key(None, &service, key),
+                self.dice.unique(),
+            ),
+            (_, None, None) => self.dice.id(),
         };
         let (completion_retention_ms, journal_retention_ms) =
             settings.retention(idempotency_key.is_some());
         Ok(Invoke {
-            incarnation: rand::random(),
+            incarnation: self.dice.incarnation(),
             id: InvocationId::from_bytes(id),
             target: Target {
                 service,
