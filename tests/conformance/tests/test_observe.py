@@ -347,10 +347,11 @@ def test_lines_are_json_and_name_the_invocation(seen, tag):
     assert server.terminate() == 0
     text = server.log.read_text()
     assert secret not in text
-    # the first lines are the greeting on stdout, up to where the data is
-    greeting, rest = text.split("\ndata in ", 1)
-    assert greeting.startswith("latchwork ")
-    lines = [json.loads(line) for line in rest.splitlines()[1:]]
+    # the greeting goes to stdout, up to where the data is; lines may come before it
+    before, greeting = text.split("latchwork ", 1)
+    greeting, rest = greeting.split("\ndata in ", 1)
+    assert " takes calls at " in greeting
+    lines = [json.loads(line) for line in before.splitlines() + rest.splitlines()[1:]]
     for line in lines:
         assert {"timestamp", "level", "target", "message"} <= line.keys(), line
     own = [line for line in lines if line.get("invocation.id") == inv]
