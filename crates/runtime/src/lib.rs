@@ -18,6 +18,7 @@ mod clock;
 mod deadlock;
 mod dice;
 mod directory;
+mod faults;
 mod handle;
 mod inbox;
 mod inspect;
@@ -42,6 +43,7 @@ pub use assembly::{NodeLimits, Recovery, Surroundings};
 pub use backup::{BackupRefusal, BackupReport, BackupWish, Backups, BegunBackup, PartitionReport};
 pub use clock::{Clock, SystemClock, TimerClock};
 pub use dice::{Dice, SeededDice, SystemDice};
+pub use faults::Faults;
 pub use handle::{
     AskError, CallEnd, Ending, Handle, OutputState, Standing, random_id, random_incarnation,
 };

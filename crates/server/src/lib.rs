@@ -18,6 +18,7 @@ pub mod ingress;
 pub mod transport;
 
 mod body;
+mod dev;
 mod error;
 mod health;
 #[cfg(feature = "ui")]
@@ -37,7 +38,8 @@ pub use latchwork_runtime::{
 };
 
 pub use config::Config;
+pub use dev::{Dev, Step, StepKind, StepSink};
 pub use error::Refusal;
 pub use health::{Health, Trouble};
-pub use run::{RunError, run};
+pub use run::{RunError, run, run_for_development};
 pub use telemetry::{Headers, LogFormat, Ratio};
