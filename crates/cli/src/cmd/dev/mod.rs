@@ -24,6 +24,7 @@ use printer::Printer;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use ureq::http::Method;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -147,7 +148,7 @@ impl Dev {
 
 /// Waits for the server to answer. If it never does, it has ended, and this process with it.
 fn until_there(admin: &Admin) {
-    while admin.get::<serde_json::Value>("/health").is_err() {
+    while admin.tell(Method::GET, "/health", None).is_err() {
         std::thread::sleep(START_POLL);
     }
 }
