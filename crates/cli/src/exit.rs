@@ -59,6 +59,12 @@ pub(crate) enum Failure {
     Refused(String),
     #[error("cannot read {path}: {source}. Check that it is there and may be read.")]
     Read { path: String, source: io::Error },
+    /// The system refuses something that is needed.
+    #[error("cannot {what}: {source}. Check the rights and limits of this user.")]
+    System {
+        what: &'static str,
+        source: io::Error,
+    },
     #[error("cannot write the output: {0}")]
     Output(io::Error),
 }
@@ -81,7 +87,7 @@ impl Failure {
             Self::Client(error) => error.exit(),
             Self::Config(_) | Self::Address(_) | Self::Usage(_) | Self::Read { .. } => Exit::Usage,
             Self::NotFound(_) => Exit::NotFound,
-            Self::Refused(_) => Exit::Failed,
+            Self::Refused(_) | Self::System { .. } => Exit::Failed,
             // Whoever read has had enough, as `head` does.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Failed,

@@ -23,6 +23,7 @@ use latchwork_engine::{Partition, Record, Topology};
 use latchwork_storage::{Batch, Log, LogError, LogMeter, Lsn, Store, Tables};
 use prost::Message;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// What a node may use.
@@ -37,6 +38,9 @@ pub struct NodeLimits {
     pub invocation_bytes_max: u64,
     /// Handlers that have counts of their own; the others share theirs.
     pub metered_handlers_max: usize,
+    /// How long an attempt may wait before it is asked to suspend, whatever its handler is set to.
+    /// Zero: each wait ends the attempt, and what follows is a replay.
+    pub inactivity_max: Option<Duration>,
 }
 
 /// What a node meets the world with.
@@ -89,6 +93,7 @@ impl Assembly {
                 slots: (limits.attempts_max / usize::from(partitions)).max(1),
                 attempts_bytes: limits.attempts_bytes_max / u64::from(partitions),
                 invocation_bytes: limits.invocation_bytes_max,
+                inactivity: limits.inactivity_max,
             },
             shared,
             transport: around.transport,

@@ -18,6 +18,7 @@ mod clock;
 mod deadlock;
 mod dice;
 mod directory;
+mod faults;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
@@ -45,6 +46,7 @@ pub use assembly::{NodeLimits, Recovery, Surroundings};
 pub use backup::{BackupRefusal, BackupReport, BackupWish, Backups, BegunBackup, PartitionReport};
 pub use clock::{Clock, SystemClock, TimerClock};
 pub use dice::{Dice, SeededDice, SystemDice};
+pub use faults::Faults;
 pub use handle::{
     AskError, CallEnd, Ending, Handle, OutputState, Standing, random_id, random_incarnation,
 };

@@ -231,11 +231,14 @@ impl<S: Store> Loop<S> {
             {
                 self.invoker.ended(progress);
             }
+            let time = record.time;
+            let transition = self.engine.apply(&self.tables, record)?;
+            self.shared.tracer.applied(time, &transition);
             let Transition {
                 writes,
                 effects,
                 facts,
-            } = self.engine.apply(&self.tables, record)?;
+            } = transition;
             self.interrupt.at(Step::Applied)?;
             self.tables.commit(lsn, writes)?;
             self.interrupt.at(Step::Committed)?;

@@ -65,6 +65,7 @@ impl World {
             attempts_bytes_max: 1 << 20,
             invocation_bytes_max: 1 << 20,
             metered_handlers_max: 1,
+            inactivity_max: None,
         };
         let around = Surroundings {
             transport: self.transport.clone(),

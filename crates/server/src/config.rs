@@ -309,6 +309,12 @@ impl Sources {
         })
     }
 
+    /// Whether any place has a value for the setting of this key.
+    pub fn has(&self, key: &str) -> bool {
+        let setting = SETTINGS.iter().find(|setting| setting.key == key);
+        setting.is_some_and(|setting| self.place(setting).is_some())
+    }
+
     /// Where the value of a setting is from: the last place that has it; nothing if it is the
     /// default.
     pub fn place(&self, setting: &Setting) -> Option<Source> {

@@ -18,6 +18,7 @@ pub mod ingress;
 pub mod transport;
 
 mod body;
+mod dev;
 mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -41,8 +42,9 @@ pub use latchwork_runtime::{
 };
 
 pub use config::Config;
+pub use dev::{Dev, Step, StepKind, StepSink};
 pub use error::Refusal;
 pub use health::{Health, Trouble};
 pub use listen::{BodyError, Port};
-pub use run::{RunError, run};
+pub use run::{RunError, run, run_for_development};
 pub use telemetry::{Headers, LogFormat, Ratio};

@@ -7,6 +7,7 @@
 
 use crate::admin::{self, Admin};
 use crate::config::Config;
+use crate::dev::{AheadClock, Dev, Steps, run_ahead};
 use crate::health::{self, Health};
 use crate::ingress::{self, Budget, Ingress, IngressSettings};
 use crate::listen::{Port, connections_for};
@@ -15,7 +16,10 @@ use crate::telemetry::{Exporter, Sent, Target, log_to_stderr};
 use crate::transport::{HttpTransport, Reach};
 use latchwork_protocol::service::identity::Signer;
 use latchwork_runtime::trace::Tracer;
-use latchwork_runtime::{Clock, Fatal, Node, NodeLimits, NodeOptions, OpenError, SystemClock};
+use latchwork_runtime::transport::Transport;
+use latchwork_runtime::{
+    Clock, Fatal, Faults, Node, NodeLimits, NodeOptions, OpenError, SystemClock,
+};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -93,6 +97,14 @@ fn listen_advice(source: &io::Error, flag: &str) -> String {
 /// # Errors
 /// If the server cannot start, or a partition dies.
 pub fn run(config: &Config) -> Result<(), RunError> {
+    run_for_development(config, Dev::default())
+}
+
+/// The same, with what only a server for development does.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_for_development(config: &Config, dev: Dev) -> Result<(), RunError> {
     log_to_stderr(&config.log, config.log_format);
     let rim = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.rim_threads)
@@ -103,16 +115,20 @@ pub fn run(config: &Config) -> Result<(), RunError> {
             what: "start threads",
             source,
         })?;
-    let result = rim.block_on(serve(config));
+    let result = rim.block_on(serve(config, dev));
     // Whatever still runs has had its time.
     rim.shutdown_background();
     result
 }
 
-async fn serve(config: &Config) -> Result<(), RunError> {
+async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
     let mut stops = Stops::new()?;
     let signer = config.identity_key_file.as_ref().map(signer).transpose()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ahead = dev.virtual_time.then(Arc::<AheadClock>::default);
+    let clock: Arc<dyn Clock> = match &ahead {
+        Some(ahead) => ahead.clone(),
+        None => Arc::new(SystemClock),
+    };
     let transport = HttpTransport::new(signer, clock.clone());
     let reach = Reach::new(&config.deployments_allow, &config.deployments_deny);
     let transport = Arc::new(transport.within(reach));
@@ -121,7 +137,10 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     let sent = Arc::new(Sent::default());
     let (stop_spans, spans_stopping) = watch::channel(());
     let (tracer, exporting) = tracer(config, &sent, clock.clone(), spans_stopping);
-    let mut node = open(config, transport.clone(), clock.clone(), tracer)?;
+    let mut node = open(config, &dev, transport.clone(), clock.clone(), tracer)?;
+    if let Some(ahead) = ahead {
+        tokio::spawn(run_ahead(ahead, node.handle()));
+    }
 
     let ingress_addr = address(&ingress_listener, &config.ingress_addr);
     let admin_addr = address(&admin_listener, &config.admin_addr);
@@ -268,10 +287,19 @@ fn tracer(
 
 fn open(
     config: &Config,
+    dev: &Dev,
     transport: Arc<HttpTransport>,
     clock: Arc<dyn Clock>,
     tracer: Tracer,
 ) -> Result<Node, OpenError> {
+    let tracer = match &dev.steps {
+        Some(sink) => tracer.watched_by(Arc::new(Steps::new(sink.clone()))),
+        None => tracer,
+    };
+    let transport: Arc<dyn Transport> = match dev.faults {
+        Some(seed) => Arc::new(Faults::new(transport, seed)),
+        None => transport,
+    };
     let options = NodeOptions {
         directory: config.data_dir.clone(),
         partitions: config.partitions.unwrap_or(0),
@@ -281,6 +309,7 @@ fn open(
             attempts_bytes_max: config.attempts_bytes_max,
             invocation_bytes_max: config.invocation_bytes_max,
             metered_handlers_max: (config.metrics_series_max / SERIES_OF_A_HANDLER).max(1),
+            inactivity_max: dev.inactivity_max(),
         },
     };
     let rim = tokio::runtime::Handle::current();

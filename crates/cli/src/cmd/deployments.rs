@@ -229,7 +229,7 @@ fn pairs(pairs: Vec<(String, String)>) -> Value {
 }
 
 /// An address from what people write for one: a port, a host with a port, or a URL.
-fn endpoint(text: &str) -> String {
+pub(super) fn endpoint(text: &str) -> String {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text {
         port if is_number => format!("http://localhost:{port}"),

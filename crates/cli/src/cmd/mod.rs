@@ -12,6 +12,8 @@ mod config;
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
 mod deployments;
+#[cfg(feature = "dev")]
+mod dev;
 mod doctor;
 mod explain;
 pub(crate) mod identity;
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Invocations(invocations::Invocations),
     Why(why::Why),
     Deployments(deployments::Deployments),
+    #[cfg(feature = "dev")]
+    Dev(dev::Dev),
     Services(services::Services),
     State(state::State),
     Sql(sql::Sql),
@@ -58,6 +62,8 @@ impl Command {
             Self::Invocations(invocations) => invocations.run(),
             Self::Why(why) => why.run(),
             Self::Deployments(deployments) => deployments.run(),
+            #[cfg(feature = "dev")]
+            Self::Dev(dev) => dev.run(),
             Self::Services(services) => services.run(),
             Self::State(state) => state.run(),
             Self::Sql(sql) => sql.run(),

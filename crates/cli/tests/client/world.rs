@@ -232,7 +232,7 @@ fn serve(room: &TempDir, variables: &[(&str, &str)]) -> (Child, String, String) 
     (server, admin, ingress)
 }
 
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("its address")
 }

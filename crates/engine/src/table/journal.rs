@@ -1,6 +1,6 @@
 //! The journal of an invocation: what it did and what happened to it, in stored order.
 
-use super::{end_of, key_of, number};
+use super::{end_of, key_of, number, take_id};
 use crate::id::InvocationId;
 use crate::value::{Answer, Identity, Input, Settled};
 use bytes::{BufMut, Bytes};
@@ -66,6 +66,13 @@ pub fn key(id: &InvocationId, index: u32) -> Bytes {
     let mut key = key_of(number::JOURNAL, id, 4);
     key.put_u32(index);
     key.freeze()
+}
+
+/// The invocation and the index that a key names; nothing if it is of another table.
+pub fn parse_key(key: &[u8]) -> Option<(InvocationId, u32)> {
+    let rest = key.strip_prefix(&[number::JOURNAL])?;
+    let (id, rest) = take_id(rest)?;
+    Some((id, u32::from_be_bytes(rest.try_into().ok()?)))
 }
 
 /// Range of all entries of one invocation.

@@ -300,6 +300,7 @@ impl Conversation<'_> {
             mut receive,
         } = self.open().await?;
         let inactivity = self.serving.settings.inactivity_timeout;
+        let inactivity = (self.start.inactivity_max).map_or(inactivity, |max| inactivity.min(max));
         let abort = self.serving.settings.abort_timeout;
         self.closed = self.serving.deployment.is_request_response() || inactivity.is_zero();
         send.send(opening, self.closed)?;

@@ -58,6 +58,7 @@ impl Conversation {
             partial_state: true,
             bytes_max: u64::MAX,
             trace: None,
+            inactivity_max: None,
         };
         let mut session = Session::new(registry, Arc::new(SeededDice::new(1)), &start, version);
         session.opening(&start, 0);

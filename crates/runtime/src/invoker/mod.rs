@@ -36,6 +36,7 @@ use latchwork_engine::{
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -68,6 +69,8 @@ pub(crate) struct Limits {
     pub(crate) attempts_bytes: u64,
     /// Bytes of one journal.
     pub(crate) invocation_bytes: u64,
+    /// How long one may wait, whatever its handler is set to.
+    pub(crate) inactivity: Option<Duration>,
 }
 
 /// What an attempt needs of the world.
@@ -90,6 +93,8 @@ struct Start {
     partial_state: bool,
     /// Bytes that its journal may grow to.
     bytes_max: u64,
+    /// How long it may wait, whatever its handler is set to.
+    inactivity_max: Option<Duration>,
     /// Where it goes; nothing if no deployment offers the handler.
     serving: Option<Serving>,
     /// What it passes on of its trace.
@@ -254,6 +259,7 @@ impl Invoker {
             state,
             partial_state,
             bytes_max: self.limits.invocation_bytes,
+            inactivity_max: self.limits.inactivity,
             serving,
         })
     }

@@ -10,6 +10,9 @@
 //! Where no sink is, nothing is recorded, and the caller's context is passed on as it came.
 //! Start at [`Tracer`].
 //!
+//! A [`Watcher`] is told more exactly, of each row that is written; what it makes of them is its
+//! affair.
+//!
 //! Absent on purpose: batching and sending; those are the sink's, which must not wait.
 
 mod span;
@@ -18,7 +21,7 @@ pub use span::{Event, Span, SpanKind, SpanSink, Value};
 
 use latchwork_engine::table::invocation::Invocation;
 use latchwork_engine::{
-    AttemptFailure, Ending, Failure, InvocationId, Next, PauseReason, Target, Trace,
+    AttemptFailure, Ending, Failure, InvocationId, Next, PauseReason, Target, Trace, Transition,
 };
 use latchwork_protocol::id::invocation_text;
 use latchwork_protocol::trace::{TraceContext, attempt_span, invocation_span, invocation_trace};
@@ -33,9 +36,19 @@ pub struct Sampling {
     pub follows_caller: bool,
 }
 
-/// Decides what is recorded, and makes spans.
+/// Decides what is recorded, and makes spans. May have a [`Watcher`] too.
 #[derive(Clone)]
-pub struct Tracer(Option<Recording>);
+pub struct Tracer {
+    recording: Option<Recording>,
+    watcher: Option<Arc<dyn Watcher>>,
+}
+
+/// Sees the rows that records write, in the order of the log. It is called between two turns of
+/// the loop, and must not wait. Of a recovery it sees nothing.
+pub trait Watcher: Send + Sync + 'static {
+    /// A record is durable and applied. What was refused has written nothing.
+    fn applied(&self, time_ms: u64, transition: &Transition);
+}
 
 #[derive(Clone)]
 struct Recording {
@@ -69,18 +82,37 @@ const MILLION: u128 = 1_000_000;
 impl Tracer {
     /// Records nothing.
     pub fn off() -> Self {
-        Self(None)
+        Self {
+            recording: None,
+            watcher: None,
+        }
     }
 
     /// Records what the sampling chooses.
     pub fn new(sink: Arc<dyn SpanSink>, sampling: Sampling) -> Self {
-        Self(Some(Recording { sink, sampling }))
+        Self {
+            recording: Some(Recording { sink, sampling }),
+            watcher: None,
+        }
+    }
+
+    /// The same, and this one sees what is written.
+    pub fn watched_by(mut self, watcher: Arc<dyn Watcher>) -> Self {
+        self.watcher = Some(watcher);
+        self
+    }
+
+    /// Shows a record's rows to the watcher, where there is one.
+    pub(crate) fn applied(&self, time_ms: u64, transition: &Transition) {
+        if let Some(watcher) = &self.watcher {
+            watcher.applied(time_ms, transition);
+        }
     }
 
     /// The context of a request at the rim: that of a new span below the caller's. Where nothing
     /// is recorded, the caller's own.
     pub fn request(&self, caller: Option<TraceContext>) -> Option<TraceContext> {
-        let Some(recording) = &self.0 else {
+        let Some(recording) = &self.recording else {
             return caller;
         };
         let span = rand::random::<u64>().max(1);
@@ -108,19 +140,19 @@ impl Tracer {
 
     /// Whether a span with this context is to be recorded.
     pub fn records(&self, context: &TraceContext) -> bool {
-        self.0.is_some() && context.sampled
+        self.recording.is_some() && context.sampled
     }
 
     /// Hands a span over, where there is a sink.
     pub fn record(&self, span: Span) {
-        if let Some(recording) = &self.0 {
+        if let Some(recording) = &self.recording {
             recording.sink.record(span);
         }
     }
 
     /// What an attempt passes on to its endpoint and its children.
     pub(crate) fn passed(&self, id: &InvocationId, row: &Invocation) -> Option<Passed> {
-        let Some(recording) = &self.0 else {
+        let Some(recording) = &self.recording else {
             return Some(Passed {
                 context: to_context(row.trace.as_ref()?),
                 links: false,
@@ -146,7 +178,7 @@ impl Tracer {
         ending: Ending,
         failure: Option<&Failure>,
     ) {
-        let Some(recording) = &self.0 else {
+        let Some(recording) = &self.recording else {
             return;
         };
         let lineage = recording.lineage(id, row);
@@ -183,7 +215,7 @@ impl Tracer {
         since_ms: u64,
         on: Option<(&str, u32)>,
     ) -> Option<AttemptSpan> {
-        let lineage = self.0.as_ref()?.lineage(id, row);
+        let lineage = self.recording.as_ref()?.lineage(id, row);
         if !lineage.sampled {
             return None;
         }

@@ -196,6 +196,7 @@ impl Builder {
                 attempts_bytes_max: ATTEMPTS_BYTES_MAX,
                 invocation_bytes_max: INVOCATION_BYTES_MAX,
                 metered_handlers_max: METERED_HANDLERS_MAX,
+                inactivity_max: None,
             },
         };
         let endpoint = self.endpoint.build();

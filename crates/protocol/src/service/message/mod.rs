@@ -16,11 +16,13 @@
 //! the server answers. Stored commands are replayed as the bytes that arrived, not re-encoded from
 //! here: fields that these structs do not know would be lost.
 
+mod about;
 mod command;
 mod control;
 mod notification;
 mod shared;
 
+pub use about::{called, name};
 pub use command::{
     AttachInvocation, AttachTarget, Call, ClearAllState, ClearState, CompleteAwakeable,
     CompletePromise, Completion, EagerState, GetEagerState, GetEagerStateKeys, GetInvocationOutput,

@@ -34,7 +34,7 @@ impl Told<'_> {
             }
             Body::Command(command) => {
                 let mut fields = self.command(command)?;
-                fields.insert("name".to_owned(), name(&command.raw).into());
+                fields.insert("name".to_owned(), wire::name(&command.raw).into());
                 Some(json!({"Command": {type_name(command.ty): fields}}))
             }
             Body::Notification(notification) => self.notification(notification),
@@ -48,7 +48,7 @@ impl Told<'_> {
             Body::Command(command) => {
                 let mut fields = self.command(command)?;
                 lighten(&mut fields);
-                let name = name(&command.raw);
+                let name = wire::name(&command.raw);
                 if !name.is_empty() {
                     fields.insert("name".to_owned(), name.into());
                 }
@@ -308,19 +308,6 @@ fn as_call(send: wire::OneWayCall) -> wire::Call {
     }
 }
 
-/// What a command calls: `Service/key/handler`.
-pub(super) fn called(wire_type: u16, raw: &[u8]) -> Option<String> {
-    let call = match wire_type {
-        ty::CALL => wire::Call::decode(raw).ok()?,
-        _ => as_call(wire::OneWayCall::decode(raw).ok()?),
-    };
-    Some(if call.key.is_empty() {
-        format!("{}/{}", call.service_name, call.handler_name)
-    } else {
-        format!("{}/{}/{}", call.service_name, call.key, call.handler_name)
-    })
-}
-
 fn target(call: &wire::Call, kind: Option<TargetKind>) -> Value {
     // Whatever is registered no more still has a key, or has none.
     let kind = kind.unwrap_or(if call.key.is_empty() {
@@ -415,16 +402,6 @@ fn result(answer: &Answer) -> Value {
         }
         Answer::Void(_) | Answer::Invocation(_) | Answer::StateKeys(_) => json!("Void"),
     }
-}
-
-/// The name that user code gave a command: the same field in all of them.
-pub(super) fn name(raw: &[u8]) -> String {
-    #[derive(Clone, PartialEq, Message)]
-    struct Named {
-        #[prost(string, tag = "12")]
-        name: String,
-    }
-    Named::decode(raw).map_or_else(|_| String::new(), |named| named.name)
 }
 
 /// The bytes of the user's that a command carries.

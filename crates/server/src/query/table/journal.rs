@@ -43,7 +43,7 @@ const JOURNAL: &[Column<JournalRow>] = &{
         "entry_type" Text |r| text(entry_type(r));
         "name" Text |r| match &r.entry.body {
             Some(Body::Input(_)) => text(""),
-            Some(Body::Command(command)) => text(entry::name(&command.raw)),
+            Some(Body::Command(command)) => text(wire::name(&command.raw)),
             _ => Cell::Null,
         };
         "completed" Bool |r| r.completed.map_or(Cell::Null, truth);
@@ -52,7 +52,7 @@ const JOURNAL: &[Column<JournalRow>] = &{
             _ => Cell::Null,
         };
         "invoked_target" Text |r| match command(r, &[ty::CALL, ty::ONE_WAY_CALL]) {
-            Some((wire_type, raw)) => maybe(entry::called(wire_type, raw)),
+            Some((wire_type, raw)) => maybe(wire::called(wire_type, raw)),
             None => Cell::Null,
         };
         "sleep_wakeup_at" Time |r| maybe_time(
