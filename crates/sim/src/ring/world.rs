@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http_body::Body;
 use latchwork::Endpoint;
-use latchwork_engine::table::invocation::Status;
+use latchwork_engine::table::invocation::{Invocation, Status};
 use latchwork_engine::{
     Answer, Document, Identity, InvocationId, Invoke, Operation, Outcome, Reply, Target, TargetKind,
 };
@@ -338,9 +338,10 @@ impl World {
                 return Ok(());
             }
             if now > since + REST {
+                let rows = self.unfinished_rows().await?;
                 return Err(format!(
                     "it does not come to rest: {waiting} clients wait, and these are not over: \
-                     {unfinished:#?}"
+                     {rows:#?}"
                 ));
             }
             let cancels = now >= cancelled;
@@ -377,15 +378,21 @@ impl World {
     }
 
     async fn unfinished(&mut self) -> Result<Vec<(InvocationId, Status, String)>, String> {
+        let rows = self.unfinished_rows().await?.into_iter();
+        let named = rows.map(|(id, row)| {
+            let target = format!("{}/{:?}", row.target.service, row.target.key);
+            (id, row.status(), target)
+        });
+        Ok(named.collect())
+    }
+
+    async fn unfinished_rows(&mut self) -> Result<Vec<(InvocationId, Invocation)>, String> {
         let door = self.shared.door.clone();
         let read = self.ask(async move { door.handle().await.read(replica::unfinished).await });
         let read = read.await?.map_err(|error| error.to_string())?;
         let mut all = Vec::new();
         for part in read {
-            all.extend(part?.into_iter().map(|(id, row)| {
-                let target = format!("{}/{:?}", row.target.service, row.target.key);
-                (id, row.status(), target)
-            }));
+            all.extend(part?);
         }
         Ok(all)
     }
