@@ -70,9 +70,12 @@ impl Waiters {
         self.waiting.len()
     }
 
-    /// Lets go of all: they learn that the server is stopping.
+    /// Lets go of all: they learn that the server is stopping, in an order that a second run of
+    /// the same would give too.
     pub(crate) fn close(&mut self) {
-        self.waiting.clear();
+        let mut all: Vec<_> = self.waiting.drain().collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        drop(all);
     }
 
     fn add(&mut self, id: InvocationId, waiter: Waiter) {

@@ -45,6 +45,26 @@ fn one_seed_gives_one_history() {
     assert_eq!(world::run(42), world::run(42));
 }
 
+/// Bugs that a real invoker and a real network of one process hardly ever meet: the faults of this
+/// ring are at the effects themselves. With `--nocapture` it says how many seeds each took.
+#[cfg(feature = "mutations")]
+#[test]
+fn deliberate_bugs_are_found() {
+    use latchwork_engine::mutation::{Mutation, choose};
+
+    for bug in [
+        Mutation::EpochNotChecked,
+        Mutation::DedupForgotten,
+        Mutation::InboxBackwards,
+    ] {
+        choose(Some(bug));
+        let found = (1..=500).find(|seed| catch_unwind(|| world::run(*seed)).is_err());
+        choose(None);
+        println!("| {} | engine | {found:?} |", bug.words().0);
+        assert!(found.is_some(), "{bug:?} is not found");
+    }
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a person names the seeds to repeat; the engine itself reads nothing"

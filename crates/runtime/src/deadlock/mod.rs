@@ -27,7 +27,7 @@ use latchwork_engine::{BreakDeadlock, Command, Failure, Halt, Identity, Invocati
 use latchwork_protocol::id::invocation_text;
 use prost::Message as _;
 use search::{Leaf, Node, Verdict, Waits, search};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -249,13 +249,14 @@ fn holder(view: &dyn View, row: &Invocation) -> Result<Option<InvocationId>, Hal
         .map(|lock| lock.holder))
 }
 
-/// The calls of an invocation that have no result yet: completion id to child.
+/// The calls of an invocation that have no result yet: completion id to child, in the order of the
+/// journal, which is the order that a search visits them in.
 fn open_calls(
     view: &dyn View,
     id: &InvocationId,
     row: &Invocation,
-) -> Result<HashMap<u32, InvocationId>, Halt> {
-    let mut open = HashMap::new();
+) -> Result<BTreeMap<u32, InvocationId>, Halt> {
+    let mut open = BTreeMap::new();
     for entry in read::journal(view, id, row.journal_len)? {
         match entry.body {
             Some(Body::Command(command)) => {

@@ -18,7 +18,7 @@ struct Seen {
     clock: u64,
     /// What came of each step that a handler went past.
     observed: BTreeMap<Place, String>,
-    /// Those that saw what only the server can have told.
+    /// Those whose journal has a command for certain.
     recorded: BTreeSet<u64>,
     /// What each execution of a run's code gave.
     executions: BTreeMap<Place, BTreeSet<u64>>,
@@ -148,9 +148,6 @@ impl Auditor {
         let first = !seen.observed.contains_key(&at);
         let known = seen.observed.entry(at).or_insert_with(|| what.to_owned());
         let differs = (known != what).then(|| known.clone());
-        if firm {
-            seen.recorded.insert(at.0);
-        }
         let mut late = false;
         if let Some(key) = key
             && first
@@ -180,7 +177,12 @@ impl Auditor {
         }
     }
 
-    /// Whether the journal has anything for certain.
+    /// The journal has a command: its handler was told what came of it.
+    pub(super) fn recorded(&self, invocation: u64) {
+        self.seen().recorded.insert(invocation);
+    }
+
+    /// Whether the journal has a command for certain, which other code has to stumble over.
     pub(super) fn is_recorded(&self, invocation: u64) -> bool {
         self.seen().recorded.contains(&invocation)
     }

@@ -28,6 +28,8 @@ pub(super) struct Rates {
     pub(super) two_leaders: u64,
     /// An operator does something.
     pub(super) operate: u64,
+    /// A partition stands still for a while.
+    pub(super) stall: u64,
 }
 
 /// Shared by all that draws within one world.
@@ -62,6 +64,7 @@ impl Fates {
             clock: draw(15),
             two_leaders: draw(500),
             operate: draw(60),
+            stall: draw(20),
         };
         Arc::new(Self {
             random: Mutex::new(random),

@@ -127,9 +127,8 @@ pub(crate) fn failed(seed: u64, wrong: &str, trace: &[String]) -> String {
 mod tests {
     use super::*;
 
-    /// What a plain test run plays. Seed 27 does not come to rest, for a reason that is not found
-    /// yet: see "Open" in `docs/TESTING.md`.
-    const COUNT: u64 = 26;
+    /// What a plain test run plays.
+    const COUNT: u64 = 50;
 
     #[test]
     fn whatever_happens_nothing_is_lost_and_nothing_happens_twice() {
@@ -162,7 +161,7 @@ mod tests {
 
     #[test]
     fn one_seed_gives_one_trace() {
-        for seed in [3, 5] {
+        for seed in [3, 5, 7, 42] {
             let (first, second) = (play(seed).trace, play(seed).trace);
             let apart = first.iter().zip(&second).position(|(a, b)| a != b);
             assert_eq!(apart.map(|at| (&first[at], &second[at])), None);

@@ -53,6 +53,8 @@ enum Then {
     Cut,
     Ends,
     Silence,
+    /// In place of the next frame. Within one, what it carries would be another value, which nobody
+    /// can tell from the handler's own.
     Garbage,
 }
 
@@ -156,9 +158,44 @@ fn connect(endpoint: &Endpoint, request: OpenRequest, weather: Weather) -> Strea
 
 type Chunk = Result<Bytes, TransportError>;
 
+/// Knows where frames begin, in a stream that comes in pieces.
+#[derive(Default)]
+struct Frames {
+    /// Of the header that is arriving; its last four bytes are the length of the body.
+    header: Vec<u8>,
+    body_left: u32,
+}
+
+impl Frames {
+    const HEADER_BYTES: usize = 8;
+
+    /// Where in the next piece the first frame begins that is not before `from`.
+    fn begin(&mut self, piece: &[u8], from: usize) -> Option<usize> {
+        for (at, byte) in piece.iter().enumerate() {
+            if self.body_left > 0 {
+                self.body_left -= 1;
+                continue;
+            }
+            if self.header.is_empty() && at >= from {
+                return Some(at);
+            }
+            self.header.push(*byte);
+            if let [_, _, _, _, length @ ..] = &self.header[..]
+                && self.header.len() == Self::HEADER_BYTES
+            {
+                let length = length.iter().fold(0, |sum, it| sum << 8 | u32::from(*it));
+                self.body_left = length;
+                self.header.clear();
+            }
+        }
+        None
+    }
+}
+
 /// Drives the handler, and brings what it says to the server.
 async fn serve(mut body: ResponseBody, weather: Weather, to_server: UnboundedSender<Chunk>) {
     let mut sent = 0;
+    let mut frames = Frames::default();
     loop {
         let chunk = poll_fn(|task| {
             if !weather.lives_on && to_server.is_closed() {
@@ -186,8 +223,12 @@ async fn serve(mut body: ResponseBody, weather: Weather, to_server: UnboundedSen
                 tokio::time::sleep(Duration::from_millis(weather.delay_ms)).await;
             }
             let left = weather.after.map(|after| after.saturating_sub(sent));
-            if left.is_some_and(|left| left < piece.len()) {
-                piece.truncate(left.unwrap_or(0));
+            let breaks_at = match weather.then {
+                Then::Garbage => left.and_then(|left| frames.begin(&piece, left)),
+                _ => left.filter(|left| *left < piece.len()),
+            };
+            if let Some(at) = breaks_at {
+                piece.truncate(at);
                 // Who has gone away does not hear it, here and below.
                 let _ = to_server.send(Ok(piece));
                 match weather.then {
@@ -267,5 +308,37 @@ impl ReceiveBody for Receiver {
 
     fn poll_data(&mut self, task: &mut Context<'_>) -> Poll<Option<Chunk>> {
         self.chunks.poll_recv(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_begin_where_the_last_one_ends_however_they_are_cut() {
+        // Bodies of 2, 0 and 300 bytes.
+        let mut stream = Vec::new();
+        for length in [2_u32, 0, 300] {
+            stream.extend([4, 1, 0, 0]);
+            stream.extend(length.to_be_bytes());
+            stream.extend(vec![0xFF; length as usize]);
+        }
+        stream.push(4);
+        let begins = [0, 10, 18, 326];
+        for from in 0..stream.len() {
+            for pieces in [1, 7, stream.len()] {
+                let mut frames = Frames::default();
+                let mut sent = 0;
+                let found = stream.chunks(pieces).find_map(|piece| {
+                    let at = frames.begin(piece, from.saturating_sub(sent));
+                    let found = at.map(|at| sent + at);
+                    sent += piece.len();
+                    found
+                });
+                let expected = begins.iter().copied().find(|begin| *begin >= from);
+                assert_eq!(found, expected, "from {from}, in pieces of {pieces}");
+            }
+        }
     }
 }

@@ -3,11 +3,15 @@
 
 use bytes::Bytes;
 use latchwork_engine::table::invocation::{self, Invocation, Status};
+use latchwork_engine::table::journal::Body;
+use latchwork_engine::table::timer;
 use latchwork_engine::{
-    Command, End, InvocationId, MemoryView, Partition, Record, Topology, View, check,
+    Command, End, Identity, InvocationId, MemoryView, Partition, Record, Topology, View, check,
+    read,
 };
 use latchwork_storage::Lsn;
 use prost::Message;
+use std::collections::BTreeMap;
 
 /// All rows of tables.
 pub(super) type Rows = Vec<(Bytes, Bytes)>;
@@ -22,8 +26,20 @@ pub(super) fn rows(view: &dyn View) -> Result<Rows, String> {
         .map_err(|error| error.to_string())
 }
 
+/// An invocation that is not over.
+#[derive(Debug, Clone)]
+pub(super) struct Unfinished {
+    pub(super) id: InvocationId,
+    pub(super) row: Invocation,
+    /// Its calls that it has not been told the end of.
+    pub(super) waits_for: Vec<InvocationId>,
+}
+
 /// The invocations of a partition that are not over.
-pub(super) fn unfinished(view: &dyn View) -> Result<Vec<(InvocationId, Invocation)>, String> {
+///
+/// # Errors
+/// If they cannot be read.
+pub(super) fn unfinished(view: &dyn View) -> Result<Vec<Unfinished>, String> {
     let (from, to) = invocation::all();
     let mut found = Vec::new();
     for row in view.scan(&from, &to) {
@@ -33,10 +49,50 @@ pub(super) fn unfinished(view: &dyn View) -> Result<Vec<(InvocationId, Invocatio
         };
         let row = Invocation::decode(value).map_err(|error| error.to_string())?;
         if row.status() != Status::Completed {
-            found.push((id, row));
+            let waits_for = waits_for(view, &id, &row)?;
+            found.push(Unfinished { id, row, waits_for });
         }
     }
     Ok(found)
+}
+
+fn waits_for(
+    view: &dyn View,
+    id: &InvocationId,
+    row: &Invocation,
+) -> Result<Vec<InvocationId>, String> {
+    let mut open = BTreeMap::new();
+    let journal = read::journal(view, id, row.journal_len).map_err(|halt| halt.to_string())?;
+    for entry in journal {
+        match entry.body {
+            Some(Body::Command(command)) => {
+                // A call has a second completion, its result.
+                if let (Some(child), [_, result]) = (command.child, &command.completions[..]) {
+                    open.insert(*result, child);
+                }
+            }
+            Some(Body::Notification(notification)) => {
+                if let Some(Identity::Completion(completion)) = notification.identity {
+                    open.remove(&completion);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(open.into_values().collect())
+}
+
+/// When the first timer of a partition is due, in ms since 1970.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn first_timer(view: &dyn View) -> Result<Option<u64>, String> {
+    let (from, to) = timer::all();
+    let Some(first) = view.scan(&from, &to).next() else {
+        return Ok(None);
+    };
+    let (key, _) = first.map_err(|error| error.to_string())?;
+    Ok(timer::TimerKey::parse(&key).map(|timer| timer.time))
 }
 
 /// Applies all records, and compares with the rows that the partition has.

@@ -151,6 +151,7 @@ impl Player<'_> {
         auditor.begins(self.invocation);
         if auditor.is_recorded(self.invocation) && fates.strikes(|rates| rates.stream / 8) {
             // What a deployment with other code would do.
+            fates.say(format_args!("{:x} has other code", self.invocation));
             let other: Result<u64, _> = self.ctx.run("other code", || async { Ok(0) }).await;
             other?;
         }
@@ -302,6 +303,10 @@ impl Player<'_> {
                 },
                 Step::Send(..) | Step::Race(_) | Step::All(_) => String::new(),
             };
+            // An awakeable has no command: its answer may be all that the journal has.
+            if !matches!(step, Step::Awakeable { .. }) {
+                auditor.recorded(self.invocation);
+            }
             self.observe(at, true, &seen);
             Ok(seen)
         })

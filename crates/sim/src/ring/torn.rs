@@ -65,16 +65,8 @@ pub(super) struct TornWriter {
 impl TornWriter {
     /// Appends, and leaves of what that changed on the disk any part.
     fn tear(&mut self, batch: &mut Batch, expect: Lsn) -> Result<(), LogError> {
-        let failed = |source| LogError::Failed {
-            file: self.directory.path().to_owned(),
-            source,
-        };
         let before = files(self.directory.path()).map_err(failed)?;
         self.log.append(batch, expect)?;
-        let failed = |source| LogError::Failed {
-            file: self.directory.path().to_owned(),
-            source,
-        };
         let after = files(self.directory.path()).map_err(failed)?;
         let reaches = [0, 500, 1000][self.fates.below(3) as usize];
         let same_files = before.keys().eq(after.keys());
@@ -108,10 +100,7 @@ impl Log for TornWriter {
         self.dead = true;
         if self.fates.chance(300) {
             self.fates.say(format_args!("no room to append {expect}"));
-            return Err(LogError::Failed {
-                file: self.directory.path().to_owned(),
-                source: io::ErrorKind::StorageFull.into(),
-            });
+            return Err(failed(io::ErrorKind::StorageFull.into()));
         }
         self.fates
             .say(format_args!("the power fails while {expect} is appended"));
@@ -133,6 +122,14 @@ impl Log for TornWriter {
 
     fn fence(&mut self, epoch: u64) -> Result<(), LogError> {
         self.log.fence(epoch)
+    }
+}
+
+/// Without the directory, which has another name in each run.
+fn failed(source: io::Error) -> LogError {
+    LogError::Failed {
+        file: "simulated".into(),
+        source,
     }
 }
 

@@ -6,7 +6,7 @@ use super::auditor::Auditor;
 use super::faults::Fates;
 use super::pipe::Pipe;
 use super::random::{Random, mix};
-use super::replica;
+use super::replica::{self, Unfinished};
 use super::script::{Input, Stage, endpoint};
 use super::storage::{Disk, SimStore};
 use super::workload::{Kind, Order};
@@ -26,7 +26,7 @@ use latchwork_runtime::trace::Tracer;
 use latchwork_runtime::{
     Clock, Dice, Handle, NodeLimits, OutputState, SeededDice, SteppedNode, Surroundings,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,6 +39,8 @@ const FAULTS: Duration = Duration::from_secs(60);
 const RESUME: Duration = Duration::from_secs(60);
 const CANCEL: Duration = Duration::from_secs(400);
 const REST: Duration = Duration::from_secs(4 * 3600);
+/// So late no timer is while there are no faults.
+const OVERDUE_MS: u64 = 2_000;
 /// Turns that no world needs.
 const TURNS_MAX: u64 = 200_000;
 const LONGEST: Duration = Duration::from_secs(1);
@@ -118,6 +120,10 @@ struct World {
     node: Option<Node>,
     /// One that was replaced and does not know it.
     old: Option<Node>,
+    /// A partition that stands still, and until when.
+    stalled: Option<(usize, Instant)>,
+    /// Who waited for a call that was over, when that was last looked at.
+    untold: BTreeSet<(InvocationId, InvocationId)>,
     records: u64,
     crashes: u64,
     turns: u64,
@@ -157,6 +163,8 @@ impl World {
             fates,
             node: None,
             old: None,
+            stalled: None,
+            untold: BTreeSet::new(),
             records: 0,
             crashes: 0,
             turns: 0,
@@ -178,6 +186,7 @@ impl World {
         }
         self.fates.say("no faults from here on");
         self.fates.stop();
+        self.stalled = None;
         drop(self.old.take());
         self.crash().await?;
         self.come_to_rest().await?;
@@ -210,6 +219,19 @@ impl World {
             return self.start().await;
         };
         let own = node.due(LONGEST).await;
+        if self.fates.strikes(|rates| rates.stall / 5) {
+            let lasts = Duration::from_millis(self.fates.below(3_000));
+            self.fates
+                .say(format_args!("partition {own} stands still for {lasts:?}"));
+            self.stalled = Some((own, Instant::now() + lasts));
+        }
+        if let Some((stalled, until)) = self.stalled
+            && stalled == own
+            && Instant::now() < until
+        {
+            pause(5).await;
+            return Ok(());
+        }
         if self.fates.chance(300) {
             // A sync takes its time, and more comes meanwhile.
             pause(self.fates.below(8)).await;
@@ -332,23 +354,26 @@ impl World {
                 continue;
             }
             resumed = now + Duration::from_secs(5);
-            let unfinished = self.unfinished().await?;
+            let rows = self.unfinished().await?;
+            self.check_untold(&rows)?;
+            self.check_overdue().await?;
             let waiting = *self.shared.waiting.lock().expect("one thread");
-            if unfinished.is_empty() && waiting == 0 {
+            if rows.is_empty() && waiting == 0 {
                 return Ok(());
             }
             if now > since + REST {
                 return Err(format!(
                     "it does not come to rest: {waiting} clients wait, and these are not over: \
-                     {unfinished:#?}"
+                     {rows:#?}"
                 ));
             }
             let cancels = now >= cancelled;
             if cancels {
                 cancelled = now + Duration::from_secs(60);
             }
-            for (id, status, target) in unfinished {
-                let operation = match status {
+            for Unfinished { id, row, .. } in rows {
+                let target = format!("{}/{:?}", row.target.service, row.target.key);
+                let operation = match row.status() {
                     Status::Paused if now > since + RESUME => Operation::Resume,
                     _ if cancels => Operation::Cancel,
                     _ => continue,
@@ -376,18 +401,48 @@ impl World {
         asked.await.map_err(|error| error.to_string())
     }
 
-    async fn unfinished(&mut self) -> Result<Vec<(InvocationId, Status, String)>, String> {
+    async fn unfinished(&mut self) -> Result<Vec<Unfinished>, String> {
         let door = self.shared.door.clone();
         let read = self.ask(async move { door.handle().await.read(replica::unfinished).await });
         let read = read.await?.map_err(|error| error.to_string())?;
-        let mut all = Vec::new();
-        for part in read {
-            all.extend(part?.into_iter().map(|(id, row)| {
-                let target = format!("{}/{:?}", row.target.service, row.target.key);
-                (id, row.status(), target)
-            }));
+        let all: Result<Vec<_>, _> = read.into_iter().collect();
+        Ok(all?.concat())
+    }
+
+    /// A caller is told of the end of its call. What was said may be on its way once, not twice.
+    fn check_untold(&mut self, rows: &[Unfinished]) -> Result<(), String> {
+        let going_on: BTreeSet<_> = rows.iter().map(|it| it.id).collect();
+        let waits = rows
+            .iter()
+            .flat_map(|it| it.waits_for.iter().map(|child| (it.id, *child)));
+        let untold: BTreeSet<_> = waits
+            .filter(|(_, child)| !going_on.contains(child))
+            .collect();
+        if let Some((caller, child)) = untold.intersection(&self.untold).next() {
+            return Err(format!(
+                "{caller:?} waits for its call of {child:?}, which is over"
+            ));
         }
-        Ok(all)
+        self.untold = untold;
+        Ok(())
+    }
+
+    /// Timers fire when they are due.
+    async fn check_overdue(&mut self) -> Result<(), String> {
+        let door = self.shared.door.clone();
+        let first = self.ask(async move { door.handle().await.read(replica::first_timer).await });
+        let first = first.await?.map_err(|error| error.to_string())?;
+        let now = self.fates.now_ms();
+        for first in first {
+            if let Some(time) = first?
+                && time + OVERDUE_MS < now
+            {
+                return Err(format!(
+                    "it is {now}, and the timer of {time} has not fired"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The logs once more, from the first record, into other tables.
@@ -669,6 +724,13 @@ async fn operator(shared: Shared) {
         fates.say(format_args!("{operation:?} {id:?}"));
         let handle = shared.door.handle().await;
         // Whether it was done does not matter to an operator like this.
-        drop(handle.operate(id, operation, None).await);
+        let done = handle.operate(id, operation, None);
+        if operation == Operation::Pause && fates.chance(500) {
+            // One who has second thoughts, before the attempt has heard of the first.
+            let again = handle.operate(id, Operation::Resume, None);
+            drop(tokio::join!(biased; done, again));
+        } else {
+            drop(done.await);
+        }
     }
 }
