@@ -31,6 +31,7 @@ mod world;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+#[cfg(test)]
 /// Seeds that have failed once, and are played whenever seeds are.
 const SEEDS: &str = include_str!("seeds.txt");
 
@@ -51,6 +52,7 @@ pub(crate) fn play(seed: u64) -> Played {
     world::play(seed)
 }
 
+#[cfg(test)]
 /// The seeds that have failed once.
 pub(crate) fn kept_seeds() -> Vec<u64> {
     let lines = SEEDS.lines().filter(|line| !line.starts_with('#'));

@@ -153,6 +153,7 @@ impl World {
                 attempts_bytes_max: [2_000, 1 << 30][fates.below(2) as usize],
                 invocation_bytes_max: 1 << 20,
                 metered_handlers_max: 4,
+                inactivity_max: None,
             },
             shared: Shared {
                 stage,
