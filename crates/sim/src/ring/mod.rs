@@ -31,8 +31,8 @@ mod world;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-#[cfg(test)]
 /// Seeds that have failed once, and are played whenever seeds are.
+#[cfg(test)]
 const SEEDS: &str = include_str!("seeds.txt");
 
 /// What became of one seed.
@@ -52,8 +52,8 @@ pub(crate) fn play(seed: u64) -> Played {
     world::play(seed)
 }
 
-#[cfg(test)]
 /// The seeds that have failed once.
+#[cfg(test)]
 pub(crate) fn kept_seeds() -> Vec<u64> {
     let lines = SEEDS.lines().filter(|line| !line.starts_with('#'));
     let first = lines.filter_map(|line| line.split_whitespace().next());
