@@ -31,10 +31,6 @@ mod world;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Seeds that have failed once, and are played whenever seeds are.
-#[cfg(test)]
-const SEEDS: &str = include_str!("seeds.txt");
-
 /// What became of one seed.
 pub(crate) struct Played {
     /// Each thing that was seen, in order.
@@ -50,14 +46,6 @@ pub(crate) struct Played {
 /// Plays one seed to its end.
 pub(crate) fn play(seed: u64) -> Played {
     world::play(seed)
-}
-
-/// The seeds that have failed once.
-#[cfg(test)]
-pub(crate) fn kept_seeds() -> Vec<u64> {
-    let lines = SEEDS.lines().filter(|line| !line.starts_with('#'));
-    let first = lines.filter_map(|line| line.split_whitespace().next());
-    first.filter_map(|seed| seed.parse().ok()).collect()
 }
 
 /// What many seeds came to.
@@ -129,8 +117,16 @@ pub(crate) fn failed(seed: u64, wrong: &str, trace: &[String]) -> String {
 mod tests {
     use super::*;
 
-    /// What a plain test run plays.
+    /// Seeds that have failed once.
+    const SEEDS: &str = include_str!("seeds.txt");
+    /// What a plain test run plays beside them.
     const COUNT: u64 = 50;
+
+    fn kept_seeds() -> Vec<u64> {
+        let lines = SEEDS.lines().filter(|line| !line.starts_with('#'));
+        let first = lines.filter_map(|line| line.split_whitespace().next());
+        first.filter_map(|seed| seed.parse().ok()).collect()
+    }
 
     #[test]
     fn whatever_happens_nothing_is_lost_and_nothing_happens_twice() {

@@ -107,7 +107,7 @@ impl Medium {
     fn writer(&self) -> Result<Writer, LogError> {
         Ok(match self {
             Self::Memory(log) => Writer::Memory(log.writer()),
-            Self::Files(torn) => Writer::Files(torn.open()?),
+            Self::Files(torn) => Writer::Files(Box::new(torn.open()?)),
         })
     }
 }
@@ -115,21 +115,21 @@ impl Medium {
 /// A leader's end of the log.
 enum Writer {
     Memory(MemoryLog),
-    Files(TornWriter),
+    Files(Box<TornWriter>),
 }
 
 impl Writer {
     fn log(&self) -> &dyn Log {
         match self {
             Self::Memory(log) => log,
-            Self::Files(log) => log,
+            Self::Files(log) => &**log,
         }
     }
 
     fn log_mut(&mut self) -> &mut dyn Log {
         match self {
             Self::Memory(log) => log,
-            Self::Files(log) => log,
+            Self::Files(log) => &mut **log,
         }
     }
 }
