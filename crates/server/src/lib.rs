@@ -12,6 +12,7 @@
 //!
 //! Absent on purpose: decisions. What a request leads to is the engine's to say.
 
+pub mod access;
 pub mod admin;
 pub mod config;
 pub mod ingress;
@@ -25,8 +26,10 @@ mod live;
 pub mod metrics;
 #[cfg(feature = "sql")]
 mod query;
+mod reload;
 mod run;
 mod telemetry;
+mod tls;
 #[cfg(feature = "ui")]
 mod ui;
 
@@ -41,3 +44,4 @@ pub use error::Refusal;
 pub use health::{Health, Trouble};
 pub use run::{RunError, run};
 pub use telemetry::{Headers, LogFormat, Ratio};
+pub use tls::TlsError;

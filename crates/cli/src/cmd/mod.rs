@@ -25,6 +25,7 @@ mod sql;
 mod state;
 #[cfg(feature = "demo")]
 mod throwaway;
+mod token;
 mod why;
 
 use crate::exit::{Exit, Failure};
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Backup(backup::Backup),
     Restore(restore::Restore),
     Doctor(doctor::Doctor),
+    Token(token::Token),
     Config(config::Config),
     Explain(explain::Explain),
     Completions(completions::Completions),
@@ -64,6 +66,7 @@ impl Command {
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),
             Self::Doctor(doctor) => doctor.run(),
+            Self::Token(token) => token.run(),
             Self::Config(config) => config.run(),
             Self::Explain(explain) => explain.run(),
             Self::Completions(completions) => completions.run(program),

@@ -1,6 +1,7 @@
 //! Connections: accepted, served, and let go when the server stops.
 
 use super::{Ingress, answer};
+use crate::tls::Door;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -19,8 +20,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves callers until `shutdown`; then takes no more connections, and lets those that there
 /// are end what they are at, up to the limit of the settings.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
+    door: Door,
     app: Arc<Ingress>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
@@ -37,7 +39,7 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(connection(&builder, &graceful, socket, app.clone()));
+                    connections.spawn(connection(&builder, &graceful, &door, socket, app.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the ingress cannot accept a connection");
@@ -62,6 +64,7 @@ pub async fn serve(
 fn connection(
     builder: &Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
+    door: &Door,
     socket: TcpStream,
     app: Arc<Ingress>,
 ) -> impl Future<Output = ()> + Send + use<> {
@@ -69,7 +72,7 @@ fn connection(
         tracing::debug!(%error, "a connection of a caller goes without TCP_NODELAY");
     }
     let service = service_fn(move |request| answer(app.clone(), request));
-    let connection = builder.serve_connection(TokioIo::new(socket), service);
+    let connection = builder.serve_connection(TokioIo::new(door.open(socket)), service);
     let served = graceful.watch(connection.into_owned());
     async move {
         if let Err(error) = served.await {

@@ -1,9 +1,11 @@
 //! Connections: host and port in, a socket out, in TLS where the address says so.
 
 use super::address::Address;
+use crate::tls::Trust;
 use latchwork_runtime::transport::TransportError;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,6 +23,7 @@ pub(super) struct Dial {
     pub(super) tls: bool,
     host: String,
     port: u16,
+    trust: Arc<Trust>,
 }
 
 /// Which version of HTTP is wanted.
@@ -44,13 +47,14 @@ pub(super) struct Dialed {
 }
 
 impl Dial {
-    pub(super) fn new(address: &Address) -> Self {
+    pub(super) fn new(address: &Address, trust: Arc<Trust>) -> Self {
         let (host, port) = address.host_and_port();
         Self {
             origin: address.origin().to_owned(),
             tls: address.is_tls(),
             host: host.to_owned(),
             port,
+            trust,
         }
     }
 
@@ -82,7 +86,7 @@ impl Dial {
 
     #[cfg(feature = "tls")]
     async fn secure(&self, socket: Quick, wanted: Wanted) -> Result<Dialed, TransportError> {
-        let (io, http2) = tls::secure(socket, &self.host, wanted)
+        let (io, http2) = tls::secure(socket, &self.trust, &self.host, wanted)
             .await
             .map_err(|reason| self.failed(reason))?;
         Ok(Dialed { io, http2 })
@@ -158,24 +162,21 @@ impl AsyncWrite for Quick {
 
 #[cfg(feature = "tls")]
 mod tls {
-    //! TLS over a socket, with the certificates that the system trusts.
+    //! TLS over a socket, with the certificates that are trusted for deployments.
 
     use super::{Io, Quick, Wanted};
-    use std::sync::{Arc, OnceLock};
+    use crate::tls::Trust;
+    use std::sync::Arc;
     use tokio_rustls::TlsConnector;
-    use tokio_rustls::rustls::crypto::ring;
     use tokio_rustls::rustls::pki_types::ServerName;
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-
-    /// Reading the system's certificates takes a while: once.
-    static CONFIG: OnceLock<Result<ClientConfig, String>> = OnceLock::new();
 
     pub(super) async fn secure(
         socket: Quick,
+        trust: &Trust,
         host: &str,
         wanted: Wanted,
     ) -> Result<(Box<dyn Io>, bool), String> {
-        let mut config = CONFIG.get_or_init(config).clone()?;
+        let mut config = (*trust.config().map_err(|error| error.to_string())?).clone();
         config.alpn_protocols = match wanted {
             Wanted::Http2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
             Wanted::Http1 => vec![b"http/1.1".to_vec()],
@@ -187,22 +188,5 @@ mod tls {
             .map_err(|error| format!("TLS: {error}"))?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok((Box::new(stream), http2))
-    }
-
-    fn config() -> Result<ClientConfig, String> {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            return Err(
-                "TLS: the system has no trusted certificates; install its package of CA \
-                 certificates, or name a file in SSL_CERT_FILE"
-                    .into(),
-            );
-        }
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| format!("TLS: {error}"))?;
-        Ok(builder.with_root_certificates(roots).with_no_client_auth())
     }
 }

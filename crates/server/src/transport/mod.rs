@@ -19,6 +19,7 @@ mod post;
 
 pub use discovery::{Discovered, DiscoveryError};
 
+use crate::tls::Trust;
 use address::Address;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request};
@@ -34,6 +35,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub struct HttpTransport {
     places: RwLock<Places>,
     identity: Identity,
+    trust: Arc<Trust>,
 }
 
 /// What is known of the addresses that were spoken to.
@@ -63,7 +65,13 @@ impl HttpTransport {
         Self {
             places: RwLock::default(),
             identity: Identity { signer, clock },
+            trust: Arc::default(),
         }
+    }
+
+    /// With those who are trusted to be deployments; without, it is those whom the system trusts.
+    pub(crate) fn trusting(self, trust: Arc<Trust>) -> Self {
+        Self { trust, ..self }
     }
 
     fn place(&self, uri: &str, http1: bool) -> Result<Arc<Place>, TransportError> {
@@ -78,7 +86,7 @@ impl HttpTransport {
         let pool = places
             .pools
             .entry(address.origin().to_owned())
-            .or_insert_with(|| Arc::new(Pool::new(&address)))
+            .or_insert_with(|| Arc::new(Pool::new(&address, self.trust.clone())))
             .clone();
         let place = Arc::new(Place { address, pool });
         places.by_uri[usize::from(http1)].insert(uri.to_owned(), place.clone());

@@ -8,6 +8,7 @@ use super::address::Address;
 use super::dial::{Dial, Wanted};
 use super::h1::{self, Idle};
 use super::h2::{self, Connection, Lease};
+use crate::tls::Trust;
 use http::Request;
 use latchwork_runtime::transport::{Stream, TransportError};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,9 +45,9 @@ enum Found {
 }
 
 impl Pool {
-    pub(super) fn new(address: &Address) -> Self {
+    pub(super) fn new(address: &Address, trust: Arc<Trust>) -> Self {
         Self {
-            dial: Dial::new(address),
+            dial: Dial::new(address, trust),
             connections: Mutex::default(),
             dialing: tokio::sync::Mutex::default(),
             idle: Mutex::default(),
