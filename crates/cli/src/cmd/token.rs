@@ -57,8 +57,9 @@ impl Token {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let Command::Create(create) = self.command;
         let mut random = [0; 32];
-        getrandom::fill(&mut random)
-            .map_err(|error| Failure::Refused(format!("the system gives no random bytes: {error}")))?;
+        getrandom::fill(&mut random).map_err(|error| {
+            Failure::Refused(format!("the system gives no random bytes: {error}"))
+        })?;
         if !create.services.is_empty() && create.role != Role::Caller {
             let role = create.role;
             return Err(Failure::Usage(format!(
