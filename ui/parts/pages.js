@@ -39,7 +39,7 @@ export async function newest(filter, { limit, after, stop, tell }) {
 }
 
 /**
- * All that a filter leaves in, in the order in which they are stored, some hundreds at a time.
+ * All that a filter leaves in, some hundreds at a time.
  * @param {URLSearchParams} filter
  * @param {AbortSignal} stop
  * @returns {AsyncGenerator<{ ids: string[], matched: number }>}
@@ -48,7 +48,7 @@ export async function* all(filter, stop, limit = 500) {
   let resume = "";
   do {
     const query = new URLSearchParams(filter);
-    query.set("order", "stored");
+    query.set("order", "any");
     query.set("limit", String(limit));
     if (resume) query.set("resume", resume);
     const found = await get(`/invocations?${query}`, stop);

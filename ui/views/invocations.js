@@ -71,7 +71,9 @@ export function Invocations() {
             // What is shown is replaced when all was looked at: rows do not come and go meanwhile.
             if (!page.done && !older && before.done) return;
             const kept = older ? before.rows : [];
-            list.value = { ...page, rows: [...kept, ...page.rows], more: page.rows.length === limit };
+            // A further page counts only what is older than it.
+            const { matched, looked } = older ? before : page;
+            list.value = { ...page, matched, looked, rows: [...kept, ...page.rows], more: page.rows.length === limit };
           },
         });
         error.value = undefined;

@@ -8,6 +8,7 @@ use crate::id::InvocationId;
 use crate::table::inbox::{self, Lock, Turn, Waiting};
 use crate::table::invocation::{self, Invocation, Status};
 use crate::table::journal::{self, Body, JournalEntry};
+use crate::table::listing::{self, Standing};
 use crate::table::outbox::{self, Counter};
 use crate::table::promise::{self, Promise};
 use crate::table::timer::{self, TimerKey, TimerKind};
@@ -34,7 +35,7 @@ pub fn check(view: &dyn View) -> Result<(), Vec<String>> {
         }
     }
     check.every_invocation();
-    check.every_ready();
+    check.every_listing();
     check.every_journal();
     check.every_lock();
     check.every_waiting();
@@ -111,14 +112,17 @@ impl Check<'_> {
         for (&id, row) in &all {
             let status = row.status();
             let is = |wanted| status == wanted;
-            let ready = self.get(&invocation::ready_key(&id));
+            let standing = Standing::of(row);
+            let listed = self.get(&listing::key(standing, &row.target, row.created_at, &id));
+            let holds = row.listed() == standing && listed.is_some();
+            self.expect(holds, &id, "is not listed where it stands");
             if is(Status::Running) {
                 let epoch = row.epoch.to_be_bytes();
-                let holds = ready.as_deref() == Some(&epoch[..]);
-                self.expect(holds, &id, "runs, but is not ready with its epoch");
-            } else {
-                self.expect(ready.is_none(), &id, "is ready, but does not run");
+                let holds = listed.as_deref() == Some(&epoch[..]);
+                self.expect(holds, &id, "runs, but is not listed with its epoch");
             }
+            let holds = is(Status::Completed) || !row.has_failed;
+            self.expect(holds, &id, "has failed, and is not over");
             let started = row.epoch > 0;
             let waits_to_start = is(Status::Scheduled) || is(Status::Inboxed);
             let holds = waits_to_start != started || is(Status::Completed);
@@ -193,14 +197,12 @@ impl Check<'_> {
         }
     }
 
-    fn every_ready(&mut self) {
-        for (key, _) in self.rows(invocation::all_ready()) {
-            let known = invocation::parse_key(&key)
-                .and_then(|id| self.invocations.get(&id))
-                .is_some();
-            if !known {
-                self.wrong(format!("ready, and not there: {key:?}"));
-            }
+    /// Each is listed once: as many rows as invocations, each of which has its own.
+    fn every_listing(&mut self) {
+        let listed = self.rows(listing::all()).len();
+        if listed != self.invocations.len() {
+            let stored = self.invocations.len();
+            self.wrong(format!("{listed} are listed, {stored} are stored"));
         }
     }
 
@@ -387,6 +389,7 @@ fn exclusive_address(row: &Invocation) -> Option<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Target;
     use crate::view::MemoryView;
 
     #[test]
@@ -408,7 +411,8 @@ mod tests {
             key: "k".into(),
         };
         let mut view = MemoryView::default();
-        view.write(invocation::ready_key(&id), Some(Bytes::new()));
+        let key = listing::key(Standing::Running, &Target::default(), 1, &id);
+        view.write(key, Some(Bytes::new()));
         let lock = prost::Message::encode_to_vec(&lock);
         view.write(inbox::lock_key(&address), Some(lock.into()));
         let wrong = check(&view).unwrap_err();

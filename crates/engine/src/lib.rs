@@ -21,6 +21,7 @@ mod effect;
 mod fact;
 mod future;
 mod id;
+pub mod mutation;
 mod partition;
 pub mod read;
 #[cfg(test)]

@@ -4,7 +4,9 @@ use crate::apply;
 use crate::command::{Command, Message, Record};
 use crate::effect::Effect;
 use crate::id::Topology;
-use crate::table::{invocation, outbox, timer};
+use crate::mutation::Mutation;
+use crate::table::listing::{self, Standing};
+use crate::table::{outbox, timer};
 use crate::transition::{Apply, Transition, decode};
 use crate::view::{ReadError, View};
 use bytes::Bytes;
@@ -98,7 +100,9 @@ impl Partition {
         let (from, to) = outbox::all();
         for row in view.scan(&from, &to) {
             let (key, value) = row?;
-            if let Some((to, sequence)) = outbox::parse_key(&key) {
+            if let Some((to, sequence)) = outbox::parse_key(&key)
+                && !Mutation::OutboxForgotten.is_on()
+            {
                 effects.push(Effect::Deliver {
                     to,
                     sequence,
@@ -106,19 +110,27 @@ impl Partition {
                 });
             }
         }
-        let (from, to) = invocation::all_ready();
+        let (from, to) = listing::all_of(Standing::Running, None, None);
+        let mut running = Vec::new();
         for row in view.scan(&from, &to) {
             let (key, value) = row?;
-            if let (Some(id), Ok(epoch)) = (invocation::parse_key(&key), value[..].try_into()) {
-                effects.push(Effect::Run {
-                    id,
-                    epoch: u32::from_be_bytes(epoch),
-                });
+            if let (Some(listed), Ok(epoch)) = (listing::parse_key(&key), value[..].try_into())
+                && !Mutation::RunsForgotten.is_on()
+            {
+                running.push((listed.created_at, listed.id, u32::from_be_bytes(epoch)));
             }
         }
+        // Whoever came first goes first.
+        running.sort_unstable();
+        effects.extend(
+            running
+                .into_iter()
+                .map(|(_, id, epoch)| Effect::Run { id, epoch }),
+        );
         let (from, to) = timer::all();
         if let Some(row) = view.scan(&from, &to).next()
             && let Some(timer) = timer::TimerKey::parse(&row?.0)
+            && !Mutation::TimersForgotten.is_on()
         {
             effects.push(Effect::Arm { time: timer.time });
         }

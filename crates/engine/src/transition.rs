@@ -7,6 +7,7 @@ use crate::effect::{Effect, Reply};
 use crate::fact::Fact;
 use crate::id::{InvocationId, Topology};
 use crate::table::invocation::{self, Invocation};
+use crate::table::listing::{self, Standing};
 use crate::table::outbox::{self, Counter};
 use crate::table::timer::{TimerKey, TimerKind};
 use crate::view::{Rows, View};
@@ -127,7 +128,25 @@ impl<'a> Apply<'a> {
 
     pub(crate) fn save(&mut self, id: &InvocationId, row: &mut Invocation) {
         row.modified_at = self.now;
+        let standing = Standing::of(row);
+        if row.listed() != standing {
+            self.unlist(id, row);
+            row.set_listed(standing);
+            self.put(
+                listing::key(standing, &row.target, row.created_at, id),
+                Bytes::copy_from_slice(&row.epoch.to_be_bytes()),
+            );
+        }
         self.put_row(invocation::key(id), row);
+    }
+
+    /// Takes it out of the list that it is in; saving it lists it again.
+    pub(crate) fn unlist(&mut self, id: &InvocationId, row: &mut Invocation) {
+        let standing = row.listed();
+        if standing != Standing::Unlisted {
+            self.delete(listing::key(standing, &row.target, row.created_at, id));
+            row.set_listed(Standing::Unlisted);
+        }
     }
 
     /// Sets a timer of the invocation created at `created_at`, and asks the shell to look

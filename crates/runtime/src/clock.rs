@@ -1,7 +1,9 @@
 //! The only `now` in the workspace.
 
+use latchwork_engine::mutation::Mutation;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
 
 /// Where time comes from: the system's clock, or a test's.
 pub trait Clock: Send + Sync + 'static {
@@ -21,6 +23,30 @@ impl Clock for SystemClock {
     }
 }
 
+/// A clock that goes with the timers of the tokio runtime that asks it: where that holds its time
+/// still, so does this, and where it jumps to the next timer, so does this.
+#[derive(Debug, Clone, Copy)]
+pub struct TimerClock {
+    began: Instant,
+    began_ms: u64,
+}
+
+impl TimerClock {
+    /// One that shows `now_ms`, in ms since 1970.
+    pub fn starting_at(now_ms: u64) -> Self {
+        Self {
+            began: Instant::now(),
+            began_ms: now_ms,
+        }
+    }
+}
+
+impl Clock for TimerClock {
+    fn now_ms(&self) -> u64 {
+        self.began_ms + self.began.elapsed().as_millis() as u64
+    }
+}
+
 /// Stamps records: what it gives never runs back, whatever the clock does.
 #[derive(Debug, Default)]
 pub(crate) struct Stamp {
@@ -31,6 +57,9 @@ impl Stamp {
     /// The later of the clock's time and the last one given or seen.
     pub(crate) fn now(&self, clock: &dyn Clock) -> u64 {
         let now = clock.now_ms();
+        if Mutation::StampRunsBack.is_on() {
+            return now;
+        }
         self.last.fetch_max(now, Ordering::Relaxed).max(now)
     }
 

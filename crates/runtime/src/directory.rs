@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Version of the layout of a data directory, and of the rows in it.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 /// The file that says what was fixed.
 pub(crate) const IDENTITY: &str = "latchwork.json";
 /// The file that is locked.
@@ -41,6 +41,12 @@ pub(crate) struct Identity {
     /// Empty until a server has opened it.
     #[serde(default)]
     pub(crate) id: String,
+}
+
+/// The one member that all formats have.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
 }
 
 impl Identity {
@@ -84,6 +90,37 @@ pub(crate) fn is_restoring(directory: &Path) -> bool {
     // It is made before its mark and removed after it.
     let is_empty = || fs::read_dir(&restoring).is_ok_and(|mut entries| entries.next().is_none());
     restoring.join(MARK).exists() || (is_empty() && !directory.join(IDENTITY).exists())
+}
+
+/// Removes tables that a first start did not finish making: the database cannot open them. There
+/// is no log yet then, and so nothing that they could hold.
+pub(crate) fn remove_unfinished_tables(directory: &Path) -> Result<(), OpenError> {
+    let tables = tables(directory);
+    // The database writes it last.
+    let is_finished = fs::metadata(tables.join("version")).is_ok_and(|file| file.len() > 0);
+    if is_finished || directory.join(LOG).exists() || !tables.exists() {
+        return Ok(());
+    }
+    fs::remove_dir_all(&tables).map_err(failed(&tables))
+}
+
+/// Makes the names of all that a start has made durable: that of the directory, and of the logs
+/// and tables in it. What is synced in a file is lost with the file's name.
+pub(crate) fn sync_names(directory: &Path) -> Result<(), OpenError> {
+    let above = directory.join("..");
+    for path in [&directory.join(LOG), directory, &above] {
+        File::open(path)
+            .and_then(|opened| opened.sync_all())
+            .or_else(|error| match error.kind() {
+                // Some file systems know no sync of a directory, and need none.
+                io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput => Ok(()),
+                // It was there before us, and may not be ours to read.
+                io::ErrorKind::PermissionDenied if *path == above => Ok(()),
+                _ => Err(error),
+            })
+            .map_err(failed(path))?;
+    }
+    Ok(())
 }
 
 /// Says which path an error is about.
@@ -133,14 +170,25 @@ pub(crate) fn find(directory: &Path) -> Result<Option<Identity>, OpenError> {
         }
         Err(source) => return Err(failed(&path)(source)),
     };
-    let identity: Identity =
+    // Alone and first: a newer format may have members that are unknown here.
+    let Version { format: version } =
         serde_json::from_slice(&bytes).map_err(|error| format(error.to_string()))?;
-    if identity.format != FORMAT {
+    if version > FORMAT {
         return Err(format(format!(
-            "it has format {}, this version knows {FORMAT}",
-            identity.format
+            "it has format {version}, and latchwork {} knows {FORMAT} only: a newer version wrote \
+             it. Nothing was changed; start that version, or restore a backup that this one can \
+             read",
+            env!("CARGO_PKG_VERSION")
         )));
     }
+    if version < FORMAT {
+        return Err(format(format!(
+            "it has format {version}, which only builds before the first release wrote, and this \
+             version knows {FORMAT}. Let that build finish its work, and begin with an empty directory"
+        )));
+    }
+    let identity: Identity =
+        serde_json::from_slice(&bytes).map_err(|error| format(error.to_string()))?;
     if identity.partitions == 0 {
         return Err(format("it has no partitions".into()));
     }
@@ -178,7 +226,7 @@ mod tests {
     fn an_older_directory_gets_an_id_once_and_keeps_what_it_has() {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join(IDENTITY);
-        fs::write(&path, r#"{"format": 1, "partitions": 3}"#).unwrap();
+        fs::write(&path, r#"{"format": 2, "partitions": 3}"#).unwrap();
         let first = identify(room.path(), 0).unwrap();
         assert_eq!((first.partitions, first.id.len()), (3, 24));
         assert_eq!(identify(room.path(), 3).unwrap(), first);
@@ -186,6 +234,35 @@ mod tests {
             identify(room.path(), 2),
             Err(OpenError::Partitions { found: 3, asked: 2 })
         ));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_with_words_and_left_as_it_is() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join(IDENTITY);
+        let newer = r#"{"format": 3, "partitions": 1, "id": "x", "replicas": 3}"#;
+        fs::write(&path, newer).unwrap();
+        let refused = identify(room.path(), 0).unwrap_err().to_string();
+        assert!(refused.contains("format 3"), "{refused}");
+        assert!(refused.contains("start that version"), "{refused}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+    }
+
+    #[test]
+    fn tables_are_removed_only_if_they_were_never_finished() {
+        let room = tempfile::tempdir().unwrap();
+        let tables = tables(room.path());
+        fs::create_dir(&tables).unwrap();
+        fs::write(tables.join("version"), "3").unwrap();
+        remove_unfinished_tables(room.path()).unwrap();
+        assert!(tables.exists());
+        fs::remove_file(tables.join("version")).unwrap();
+        fs::create_dir(room.path().join(LOG)).unwrap();
+        remove_unfinished_tables(room.path()).unwrap();
+        assert!(tables.exists());
+        fs::remove_dir(room.path().join(LOG)).unwrap();
+        remove_unfinished_tables(room.path()).unwrap();
+        assert!(!tables.exists());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The way in: what may be asked of the partitions, from any thread.
 
+use crate::dice::Dice;
 use crate::inbox::{Inbox, ReplyTo, Wakeup};
 use crate::invoker::RunningAttempt;
 use crate::metrics::Metrics;
@@ -17,7 +18,7 @@ use latchwork_storage::Snapshot;
 use prost::Message;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
-use tokio::sync::{Mutex, MutexGuard, oneshot};
+use tokio::sync::{Mutex, MutexGuard, Notify, oneshot};
 
 /// Asks the partitions of one node. Cheap to clone.
 #[derive(Clone)]
@@ -35,8 +36,11 @@ pub(crate) struct Shared {
     pub(crate) together: Wanted,
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Tracer,
+    pub(crate) dice: Arc<dyn Dice>,
     /// Calls that have begun to wait for a key, for whoever looks for deadlocks.
     queued: std::sync::Mutex<Vec<InvocationId>>,
+    /// There are such.
+    has_queued: Notify,
 }
 
 /// Calls that are remembered between two looks for deadlocks; more are forgotten.
@@ -48,6 +52,7 @@ impl Shared {
         inboxes: Vec<Arc<Inbox>>,
         handlers_max: usize,
         tracer: Tracer,
+        dice: Arc<dyn Dice>,
     ) -> Self {
         Self {
             topology,
@@ -58,16 +63,26 @@ impl Shared {
             together: Wanted::default(),
             metrics: Metrics::new(topology.partitions, handlers_max),
             tracer,
+            dice,
             queued: std::sync::Mutex::default(),
+            has_queued: Notify::new(),
         }
     }
 
     /// A call has begun to wait for a key.
     pub(crate) fn queued(&self, id: InvocationId) {
         let mut queued = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
+        if queued.is_empty() {
+            self.has_queued.notify_one();
+        }
         if queued.len() < QUEUED_MAX {
             queued.push(id);
         }
+    }
+
+    /// Waits until a call has begun to wait for a key since [`Shared::take_queued`].
+    pub(crate) async fn some_queued(&self) {
+        self.has_queued.notified().await;
     }
 
     /// Those that have begun to wait since this was asked last.
@@ -133,6 +148,11 @@ impl Handle {
     /// What is registered just now.
     pub fn registry(&self) -> Arc<Registry> {
         self.shared.registry.load_full()
+    }
+
+    /// Where this node's random numbers come from: whoever mints an id for it takes it here.
+    pub fn dice(&self) -> &dyn Dice {
+        &*self.shared.dice
     }
 
     /// What is counted since the process began. Reading it holds nobody up.
@@ -247,7 +267,7 @@ impl Handle {
         last_command: u32,
         pin: Option<Pin>,
     ) -> Result<Reply, AskError> {
-        let mut bytes = random_id();
+        let mut bytes = self.dice().id();
         bytes[..8].copy_from_slice(&from.partition_key.to_be_bytes());
         let restart = Restart {
             from,

@@ -7,6 +7,7 @@
 use latchwork_engine::{Command, InvocationId, Reply, View};
 use latchwork_storage::Snapshot;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
@@ -69,7 +70,19 @@ struct Queue {
     waiting: Vec<Wakeup>,
     bytes: usize,
     closed: bool,
-    loop_sleeps: bool,
+    sleeper: Sleeper,
+}
+
+/// Who turns the loop, and is to be woken.
+#[derive(Default)]
+enum Sleeper {
+    /// It is awake.
+    #[default]
+    Nobody,
+    /// The partition's thread.
+    Thread,
+    /// The task that turns a node without threads.
+    Task(Waker),
 }
 
 /// The queue of one partition.
@@ -92,10 +105,12 @@ impl Inbox {
             queue.bytes += bytes;
         }
         queue.waiting.push(wakeup);
-        if queue.loop_sleeps {
-            queue.loop_sleeps = false;
-            drop(queue);
-            self.arrived.notify_one();
+        let sleeper = std::mem::take(&mut queue.sleeper);
+        drop(queue);
+        match sleeper {
+            Sleeper::Nobody => {}
+            Sleeper::Thread => self.arrived.notify_one(),
+            Sleeper::Task(waker) => waker.wake(),
         }
     }
 
@@ -126,13 +141,13 @@ impl Inbox {
     pub(crate) fn take(&self, taken: &mut Vec<Wakeup>, limit: Duration) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.waiting.is_empty() && !limit.is_zero() {
-            queue.loop_sleeps = true;
+            queue.sleeper = Sleeper::Thread;
             queue = self
                 .arrived
                 .wait_timeout_while(queue, limit, |queue| queue.waiting.is_empty())
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
-            queue.loop_sleeps = false;
+            queue.sleeper = Sleeper::Nobody;
         }
         std::mem::swap(taken, &mut queue.waiting);
         let was_full = queue.bytes >= BYTES_MAX;
@@ -141,6 +156,16 @@ impl Inbox {
         if was_full {
             self.room.notify_waiters();
         }
+    }
+
+    /// Ready while something waits; wakes the task when something comes.
+    pub(crate) fn poll_arrived(&self, task: &mut Context<'_>) -> Poll<()> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if !queue.waiting.is_empty() {
+            return Poll::Ready(());
+        }
+        queue.sleeper = Sleeper::Task(task.waker().clone());
+        Poll::Pending
     }
 
     /// Refuses everything from here on, and drops what waits.

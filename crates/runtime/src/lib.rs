@@ -12,10 +12,15 @@
 //!
 //! Absent on purpose: HTTP, JSON for people, settings files. Those are the server's.
 
+mod assembly;
 mod backup;
 mod clock;
 mod deadlock;
+mod dice;
 mod directory;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod handle;
 mod inbox;
 mod inspect;
@@ -26,6 +31,7 @@ mod partition;
 mod perform;
 mod priority;
 mod restore;
+mod stepped;
 mod timers;
 mod together;
 pub mod trace;
@@ -35,8 +41,10 @@ pub mod metrics;
 pub mod registry;
 pub mod transport;
 
+pub use assembly::{NodeLimits, Recovery, Surroundings};
 pub use backup::{BackupRefusal, BackupReport, BackupWish, Backups, BegunBackup, PartitionReport};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SystemClock, TimerClock};
+pub use dice::{Dice, SeededDice, SystemDice};
 pub use handle::{
     AskError, CallEnd, Ending, Handle, OutputState, Standing, random_id, random_incarnation,
 };
@@ -45,6 +53,8 @@ pub use invoker::RunningAttempt;
 /// What is in a directory of backups.
 pub use latchwork_storage::backup as generations;
 pub use moment::Moment;
-pub use node::{Fatal, Node, NodeOptions, OpenError, Recovery};
+pub use node::{Fatal, Node, NodeOptions, OpenError};
+pub use partition::Step;
 pub use priority::yield_to_others;
 pub use restore::{RestoreError, RestoreProgress, RestoreReport, RestoreWish, restore};
+pub use stepped::SteppedNode;

@@ -14,8 +14,9 @@ use latchwork_engine::{InvocationId, ReadError, Rows, View};
 use latchwork_storage::{Lsn, Snapshot, Store, Tables, TablesError};
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// The time between two snapshots of tables that change, where many are asked for.
 const SPACING: Duration = Duration::from_millis(100);

@@ -1,25 +1,20 @@
 //! A node: opens a data directory, recovers, runs its partitions, and stops cleanly.
+//!
+//! Each partition has a thread here. One that is turned by hand is in `stepped.rs`; what both are
+//! made of, in `assembly.rs`.
 
+use crate::assembly::{Assembly, NodeLimits, Recovery, Surroundings};
 use crate::backup::Backups;
-use crate::clock::{Clock, Stamp};
+use crate::clock::Clock;
 use crate::deadlock;
+use crate::dice::SystemDice;
 use crate::directory;
-use crate::handle::{Handle, Shared};
+use crate::handle::Handle;
 use crate::inbox::{Inbox, Wakeup};
-use crate::invoker::{Invoker, Limits, World};
-use crate::metrics::Recorder;
-use crate::moment::Moments;
-use crate::partition::Loop;
-use crate::timers::Timers;
-use crate::together::Together;
 use crate::trace::Tracer;
 use crate::transport::Transport;
-use crate::waiters::Waiters;
-use latchwork_engine::{Halt, Partition, Record, Topology};
-use latchwork_storage::{
-    Batch, DiskStore, FileLog, FileLogOptions, Log, LogError, Lsn, Store, Tables, TablesError,
-};
-use prost::Message;
+use latchwork_engine::Halt;
+use latchwork_storage::{DiskStore, FileLog, FileLogOptions, LogError, Lsn, Tables, TablesError};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,6 +23,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 
 /// What a node needs to know.
 #[derive(Debug, Clone)]
@@ -36,17 +32,10 @@ pub struct NodeOptions {
     pub directory: PathBuf,
     /// Number of partitions of a new directory. An old one keeps its number.
     pub partitions: u16,
-    /// Attempts that may run at a time, all partitions together.
-    pub attempts_max: usize,
-    /// Bytes of journals and state that attempts may hold at a time, all partitions together.
-    /// One attempt may always run.
-    pub attempts_bytes_max: u64,
-    /// Bytes of one invocation's journal; one that has more is paused.
-    pub invocation_bytes_max: u64,
     /// Bytes for the caches of the tables.
     pub cache_bytes: u64,
-    /// Handlers that have counts of their own; the others share theirs.
-    pub metered_handlers_max: usize,
+    /// What it may use.
+    pub limits: NodeLimits,
 }
 
 /// Why a node could not be opened.
@@ -126,18 +115,12 @@ pub enum Fatal {
     /// The thread of a partition panicked.
     #[error("the thread of partition {0} panicked; this is a defect of the server")]
     Panicked(u16),
+    /// Whoever turns it by hand has broken a turn off.
+    #[error("a turn was broken off, as by a crash")]
+    Interrupted,
     /// The system refuses a thread.
     #[error("cannot start the thread of a partition: {0}")]
     Thread(io::Error),
-}
-
-/// What was found when the directory was opened.
-#[derive(Debug, Clone, Default)]
-pub struct Recovery {
-    /// Records that were applied again.
-    pub replayed: u64,
-    /// Torn tails that were cut, in words.
-    pub cut: Vec<String>,
 }
 
 /// A running node.
@@ -147,6 +130,7 @@ pub struct Node {
     threads: Vec<(u16, JoinHandle<Result<(), Fatal>>)>,
     fatal: mpsc::UnboundedReceiver<u16>,
     recovery: Recovery,
+    deadlocks: AbortHandle,
     /// Held while the node runs: no other server may use the directory.
     _lock: File,
 }
@@ -173,47 +157,34 @@ impl Node {
         let lock = directory::lock(directory)?;
         let identity = directory::identify(directory, options.partitions)?;
         let partitions = identity.partitions;
+        directory::remove_unfinished_tables(directory)?;
         let disk = DiskStore::open(
             &directory::tables(directory),
             partitions,
             options.cache_bytes,
         )
         .map_err(Fatal::from)?;
-        let shared = Arc::new(Shared::new(
-            Topology { partitions, own: 0 },
-            (0..partitions).map(|_| Arc::default()).collect(),
-            options.metered_handlers_max,
-            tracer,
-        ));
-        let metrics = &shared.metrics;
-        metrics.slots.set(options.attempts_max as u64);
-        metrics.attempts_bytes_max.set(options.attempts_bytes_max);
-        let limits = Limits {
-            slots: (options.attempts_max / usize::from(partitions)).max(1),
-            attempts_bytes: options.attempts_bytes_max / u64::from(partitions),
-            invocation_bytes: options.invocation_bytes_max,
-        };
-        let mut recovery = Recovery::default();
-        let mut loops = Vec::new();
-        for (own, store) in disk.into_iter().enumerate() {
-            let own = own as u16;
-            let world = Arc::new(World {
-                shared: shared.clone(),
-                inbox: shared.inboxes[usize::from(own)].clone(),
-                transport: transport.clone(),
+        let mut assembly = Assembly::new(
+            &options.limits,
+            partitions,
+            Surroundings {
+                transport,
                 clock: clock.clone(),
-            });
+                dice: Arc::new(SystemDice),
+                tracer,
+                rim: rim.clone(),
+            },
+        );
+        let mut loops = Vec::new();
+        for (own, store) in (0..).zip(disk) {
             let path = directory::log(directory, own);
-            loops.push(recover(
-                &path,
-                own,
-                store,
-                world,
-                rim,
-                limits,
-                &mut recovery,
-            )?);
+            let (log, found) = open_log(&path, own, &assembly)?;
+            assembly.recovery.cut.extend(found);
+            let tables = Tables::open(store).map_err(Fatal::from)?;
+            loops.push(assembly.partition(own, Box::new(log), tables)?);
         }
+        directory::sync_names(directory)?;
+        let (handle, recovery) = (assembly.handle(), assembly.recovery);
         let (died, fatal) = mpsc::unbounded_channel();
         let mut threads = Vec::new();
         for partition in loops {
@@ -233,8 +204,7 @@ impl Node {
                 .map_err(Fatal::Thread)?;
             threads.push((own, thread));
         }
-        let handle = Handle { shared };
-        rim.spawn(deadlock::watch(handle.clone()));
+        let deadlocks = rim.spawn(deadlock::watch(handle.clone())).abort_handle();
         let backups = Backups::new(handle.clone(), directory.clone(), identity.id, clock);
         Ok(Self {
             handle,
@@ -242,6 +212,7 @@ impl Node {
             threads,
             fatal,
             recovery,
+            deadlocks,
             _lock: lock,
         })
     }
@@ -281,6 +252,7 @@ impl Node {
         while Instant::now() < until && self.running().await > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        self.deadlocks.abort();
         for inbox in &shared.inboxes {
             inbox.push(Wakeup::Stop);
         }
@@ -324,62 +296,17 @@ impl Drop for DeathWatch {
     }
 }
 
-/// Applies what the log has and the tables lack.
-fn recover<S: Store>(
+/// Opens the log of a partition; says what was cut from its end.
+fn open_log(
     path: &Path,
     own: u16,
-    store: S,
-    world: Arc<World>,
-    rim: &tokio::runtime::Handle,
-    limits: Limits,
-    recovery: &mut Recovery,
-) -> Result<Loop<S>, Fatal> {
-    let (log, found) = FileLog::open(
-        path,
-        FileLogOptions {
-            partition: own,
-            meter: world.shared.metrics.partitions[usize::from(own)]
-                .log
-                .clone(),
-            ..FileLogOptions::default()
-        },
-    )?;
-    recovery.cut.extend(found.cut.map(|cut| cut.to_string()));
-    let engine = Partition::new(Topology {
-        own,
-        ..world.shared.topology
-    });
-    let mut tables = Tables::open(store)?;
-    let stamp = Stamp::default();
-    for record in log.read(tables.applied() + 1)? {
-        let (lsn, bytes) = record?;
-        let record = Record::decode(bytes).map_err(|source| Fatal::Decode { lsn, source })?;
-        stamp.see(record.time);
-        let transition = engine.apply(&tables, record)?;
-        tables.commit(lsn, transition.writes)?;
-        recovery.replayed += 1;
-    }
-    let world_shared = world.shared.clone();
-    let partition = Loop {
-        engine,
-        log: Box::new(log),
-        tables,
-        inbox: world.inbox.clone(),
-        own,
-        shared: world.shared.clone(),
-        clock: world.clock.clone(),
-        stamp,
-        invoker: Invoker::new(world, rim.clone(), limits),
-        waiters: Waiters::default(),
-        moments: Moments::default(),
-        together: Together::default(),
-        recorder: Recorder::new(world_shared),
-        timers: Timers::default(),
-        batch: Batch::new(),
-        unsealed_since: Some(Instant::now()),
+    assembly: &Assembly,
+) -> Result<(FileLog, Option<String>), Fatal> {
+    let options = FileLogOptions {
+        partition: own,
+        meter: assembly.log_meter(own),
+        ..FileLogOptions::default()
     };
-    if own == 0 {
-        partition.load_registry()?;
-    }
-    Ok(partition)
+    let (log, found) = FileLog::open(path, options)?;
+    Ok((log, found.cut.map(|cut| cut.to_string())))
 }

@@ -8,7 +8,7 @@
 //!
 //! Start at [`Loop::run`]. One OS thread, no async, no lock: whatever has arrived during
 //! one turn is the batch of the next, so group commit comes by itself. Nothing here
-//! decides; deciding is the engine's.
+//! decides; deciding is the engine's. Who has no thread for it turns it by hand: `stepped.rs`.
 
 use crate::clock::{Clock, Stamp};
 use crate::handle::{Ending, OutputState, Shared, Standing};
@@ -20,14 +20,16 @@ use crate::node::Fatal;
 use crate::timers::Timers;
 use crate::together::Together;
 use crate::waiters::Waiters;
+use latchwork_engine::mutation::Mutation;
 use latchwork_engine::table::invocation::Status;
 use latchwork_engine::{
     Command, Effect, FireTimers, InvocationId, Partition, Record, Transition, read,
 };
-use latchwork_storage::{Batch, Log, Store, Tables};
+use latchwork_storage::{Batch, Log, LogError, Lsn, Store, Tables};
 use prost::Message;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Longest sleep of the loop; it wakes to give the tables to disk.
 const IDLE: Duration = Duration::from_secs(1);
@@ -53,103 +55,175 @@ pub(crate) struct Loop<S: Store> {
     pub(crate) timers: Timers,
     pub(crate) recorder: Recorder,
     pub(crate) batch: Batch,
+    /// What has come since the last turn.
+    pub(crate) arrived: Vec<Wakeup>,
+    pub(crate) proposals: Vec<Proposal>,
+    pub(crate) interrupt: Interrupt,
     /// When the oldest write that is not sealed was made.
     pub(crate) unsealed_since: Option<Instant>,
 }
 
 /// A proposal of this turn.
-struct Proposal {
+pub(crate) struct Proposal {
     record: Record,
     reply: ReplyTo,
+}
+
+/// What a turn has just done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The batch is durable; nothing of it is applied.
+    Appended,
+    /// A record was applied by the engine; nothing is committed.
+    Applied,
+    /// What follows from a record is in the tables; nothing of it was performed.
+    Committed,
+    /// An effect was performed.
+    Performed,
+}
+
+/// Breaks a turn off in its middle, as a crash would.
+#[derive(Default)]
+pub(crate) struct Interrupt(pub(crate) Option<Box<dyn FnMut(Step) -> bool + Send>>);
+
+impl Interrupt {
+    fn at(&mut self, step: Step) -> Result<(), Fatal> {
+        if let Some(breaks_off) = &mut self.0
+            && breaks_off(step)
+        {
+            return Err(Fatal::Interrupted);
+        }
+        Ok(())
+    }
 }
 
 impl<S: Store> Loop<S> {
     /// Runs until it is told to stop, or must.
     pub(crate) fn run(mut self) -> Result<(), Fatal> {
         let result = self.turns();
-        self.inbox.close();
-        self.waiters.close();
-        self.moments.close();
-        self.invoker.abort_all();
+        self.let_go();
         result?;
         self.tables.close().map_err(Fatal::from)
     }
 
+    /// Lets all who wait know that nothing comes any more, and breaks off what runs.
+    pub(crate) fn let_go(&mut self) {
+        self.inbox.close();
+        self.waiters.close();
+        self.moments.close();
+        self.invoker.abort_all();
+    }
+
     fn turns(&mut self) -> Result<(), Fatal> {
-        for effect in self.engine.outstanding(&self.tables)? {
-            self.perform(effect, &mut ReplyTo::Nobody)?;
-        }
-        let mut arrived = Vec::new();
-        let mut proposals = Vec::new();
+        self.begin()?;
         loop {
-            let now = self.stamp.now(&*self.clock);
-            let limit = self.moments.sleep(self.timers.sleep(now, IDLE));
-            self.inbox.take(&mut arrived, limit);
-            // After the inbox was emptied, before anything of it counts: see `together`.
-            let wanted = self.shared.together.wanted();
-            if self.together.hold(wanted, &mut self.tables)? {
-                self.unsealed_since = None;
-            }
-            let now = self.stamp.now(&*self.clock);
-            // Before what has arrived: what is due was so when it came.
-            let due = self.timers.due(&self.tables, now)?;
-            if !due.is_empty() {
-                self.metrics().timers_fired.add(due.len() as u64);
-                proposals.push(Proposal {
-                    record: Record {
-                        time: now,
-                        command: Some(Command::FireTimers(FireTimers { timers: due })),
-                    },
-                    reply: ReplyTo::Nobody,
-                });
-            }
-            let mut questions = Vec::new();
-            let mut stop = false;
-            for wakeup in arrived.drain(..) {
-                match wakeup {
-                    Wakeup::Propose { command, reply, .. } => proposals.push(Proposal {
-                        record: Record {
-                            time: now,
-                            command: Some(*command),
-                        },
-                        reply,
-                    }),
-                    Wakeup::Stop => stop = true,
-                    question => questions.push(question),
-                }
-            }
-            self.append(&proposals)?;
-            self.apply(&mut proposals)?;
-            for question in questions {
-                self.answer(question)?;
-            }
-            self.invoker.admit(&self.tables)?;
-            self.give_moments()?;
-            self.keep_house()?;
-            self.measure();
-            if stop {
+            let limit = self.patience(IDLE);
+            self.inbox.take(&mut self.arrived, limit);
+            if !self.turn()? {
                 return Ok(());
             }
         }
     }
 
-    /// Makes the batch durable.
-    fn append(&mut self, proposals: &[Proposal]) -> Result<(), Fatal> {
-        if proposals.is_empty() {
-            return Ok(());
+    /// Performs what was owed before.
+    pub(crate) fn begin(&mut self) -> Result<(), Fatal> {
+        for effect in self.engine.outstanding(&self.tables)? {
+            self.perform(effect, &mut ReplyTo::Nobody)?;
         }
+        Ok(())
+    }
+
+    /// How long it need not turn if nothing comes.
+    pub(crate) fn patience(&self, longest: Duration) -> Duration {
+        let now = self.stamp.now(&*self.clock);
+        self.moments.sleep(self.timers.sleep(now, longest))
+    }
+
+    /// How long until it is time to give the tables to disk.
+    pub(crate) fn until_seal(&self) -> Duration {
+        self.unsealed_since.map_or(Duration::MAX, |since| {
+            SEAL_AGE.saturating_sub(since.elapsed())
+        })
+    }
+
+    /// Does all that has arrived. False: it was told to stop.
+    pub(crate) fn turn(&mut self) -> Result<bool, Fatal> {
+        // After the inbox was emptied, before anything of it counts: see `together`.
+        let wanted = self.shared.together.wanted();
+        if self.together.hold(wanted, &mut self.tables)? {
+            self.unsealed_since = None;
+        }
+        let now = self.stamp.now(&*self.clock);
+        let early = if Mutation::TimerEarly.is_on() { 500 } else { 0 };
+        // Before what has arrived: what is due was so when it came.
+        let due = self.timers.due(&self.tables, now + early)?;
+        let mut proposals = std::mem::take(&mut self.proposals);
+        if !due.is_empty() {
+            self.metrics().timers_fired.add(due.len() as u64);
+            proposals.push(Proposal {
+                record: Record {
+                    time: now,
+                    command: Some(Command::FireTimers(FireTimers { timers: due })),
+                },
+                reply: ReplyTo::Nobody,
+            });
+        }
+        let mut questions = Vec::new();
+        let mut goes_on = true;
+        for wakeup in self.arrived.drain(..) {
+            match wakeup {
+                Wakeup::Propose { command, reply, .. } => proposals.push(Proposal {
+                    record: Record {
+                        time: now,
+                        command: Some(*command),
+                    },
+                    reply,
+                }),
+                Wakeup::Stop => goes_on = false,
+                question => questions.push(question),
+            }
+        }
+        let first = self.log.tail();
+        self.encode(&proposals)?;
+        if Mutation::AcknowledgedBeforeSync.is_on() {
+            self.apply(first, &mut proposals)?;
+        }
+        self.append(first)?;
+        self.apply(first, &mut proposals)?;
+        self.proposals = proposals;
+        for question in questions {
+            self.answer(question)?;
+        }
+        self.invoker.admit(&self.tables)?;
+        self.give_moments()?;
+        self.keep_house()?;
+        self.measure();
+        Ok(goes_on)
+    }
+
+    /// Makes a batch of the proposals.
+    fn encode(&mut self, proposals: &[Proposal]) -> Result<(), Fatal> {
         self.batch.clear();
         for proposal in proposals {
             self.batch.push(|buffer| proposal.record.encode(buffer))?;
         }
-        let tail = self.log.tail();
-        self.log.append(&mut self.batch, tail)?;
         Ok(())
     }
 
+    /// Makes the batch durable, from `first` on.
+    fn append(&mut self, first: Lsn) -> Result<(), Fatal> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        match self.log.append(&mut self.batch, first) {
+            Err(LogError::Unknown { .. }) if Mutation::UnknownIsDone.is_on() => {}
+            appended => drop(appended?),
+        }
+        self.interrupt.at(Step::Appended)
+    }
+
     /// Applies what is durable, and then performs what follows from it.
-    fn apply(&mut self, proposals: &mut Vec<Proposal>) -> Result<(), Fatal> {
-        let first = self.log.tail() - proposals.len() as u64;
+    fn apply(&mut self, first: Lsn, proposals: &mut Vec<Proposal>) -> Result<(), Fatal> {
         let mut owed = Vec::with_capacity(proposals.len());
         for (lsn, Proposal { record, reply }) in (first..).zip(proposals.drain(..)) {
             if let Some(Command::Progress(progress)) = &record.command
@@ -162,7 +236,9 @@ impl<S: Store> Loop<S> {
                 effects,
                 facts,
             } = self.engine.apply(&self.tables, record)?;
+            self.interrupt.at(Step::Applied)?;
             self.tables.commit(lsn, writes)?;
+            self.interrupt.at(Step::Committed)?;
             for fact in &facts {
                 self.recorder.fact(fact);
             }
@@ -174,6 +250,7 @@ impl<S: Store> Loop<S> {
         for (effects, mut reply) in owed {
             for effect in effects {
                 self.perform(effect, &mut reply)?;
+                self.interrupt.at(Step::Performed)?;
             }
         }
         Ok(())
@@ -195,7 +272,9 @@ impl<S: Store> Loop<S> {
             Effect::Queued { id } => self.shared.queued(id),
             Effect::Arm { time } => {
                 self.metrics().timers_armed.one();
-                self.timers.arm(time);
+                if !Mutation::RetryNotArmed.is_on() {
+                    self.timers.arm(time);
+                }
             }
             Effect::Deliver {
                 to,
@@ -270,9 +349,14 @@ impl<S: Store> Loop<S> {
             self.tables.seal()?;
             self.unsealed_since = None;
         }
-        let persisted = self.tables.persisted();
-        if persisted > 0 {
-            self.log.trim(persisted)?;
+        let persisted = match Mutation::TrimmedTooFar.is_on() {
+            false => self.tables.persisted(),
+            true => self.tables.applied(),
+        };
+        if persisted > 1 {
+            // Its last record says how late it was, for a clock that has run back by the next
+            // start.
+            self.log.trim(persisted - 1)?;
         }
         Ok(())
     }

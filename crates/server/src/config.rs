@@ -9,6 +9,7 @@
 //! Whatever is not in it is refused, with the nearest name that is.
 
 use crate::telemetry::{Headers, LogFormat, Ratio, is_url};
+use crate::transport::Ranges;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -92,6 +93,9 @@ settings! {
     /// What the journal of one invocation may grow to; one that has more is paused, with the
     /// reason. Default 128MiB.
     invocation_bytes_max: u64 = 128 << 20, bytes, "a size, such as 128MiB";
+    /// Connections that each of the two ports serves at a time; further ones are refused with 503.
+    /// Default 10000, or a quarter of the files that the process may open if that is less.
+    connections_max: usize = 10_000, positive, "a number of at least 1";
     /// The largest request body that is accepted. Default 32MiB.
     request_bytes_max: usize = 32 << 20, bytes_usize, "a size of at least 1, such as 32MiB or 500kB";
     /// Memory for the bodies of requests that are being received; one that finds no room is refused
@@ -117,6 +121,13 @@ settings! {
     shutdown_grace: Duration = Duration::from_secs(5), duration, "a duration, such as 5s or 500ms";
     /// Threads that serve connections; partitions have their own. Default: half the CPUs.
     rim_threads: usize = half_the_cpus(), positive, "a number of at least 1";
+    /// Addresses that deployments may be at, as ranges with commas between them. The narrowest range
+    /// of this setting and the next decides on an address. Default none: all but the denied ones.
+    deployments_allow: Ranges = Ranges::default(), Ranges::parse, "a list of addresses and ranges such as 10.0.0.0/8,::1";
+    /// Addresses that no deployment may be at; 0.0.0.0/0,::/0 for all that are not allowed. Those at
+    /// which clouds tell secrets of the machine (169.254.0.0/16 and others) are denied unless allowed.
+    /// Default none but those.
+    deployments_deny: Ranges = Ranges::default(), Ranges::parse, "a list of addresses and ranges such as 10.0.0.0/8,::1";
     /// A PEM file (PKCS#8) with the Ed25519 key that requests to endpoints are signed with.
     /// Default: they are not signed.
     identity_key_file: Option<PathBuf> = None, some_path, "a path";
@@ -211,7 +222,7 @@ macro_rules! written_as_shown {
     };
 }
 
-written_as_shown! { u16 usize u64 bool Ratio Headers LogFormat }
+written_as_shown! { u16 usize u64 bool Ratio Ranges Headers LogFormat }
 
 /// Where a text was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,10 @@
 //! refusal: that is a result.
 
 use crate::access::Denied;
+use crate::listen::BodyError;
 use http::{Method, StatusCode};
 use latchwork_engine::table::invocation::Status;
+use latchwork_engine::table::length::TooLong;
 use latchwork_protocol::id::IdError;
 use latchwork_protocol::ingress::{DelayError, NOT_READY, RouteError};
 use latchwork_protocol::scope::ScopeError;
@@ -79,9 +81,9 @@ pub enum Refusal {
         /// The most that is taken, in bytes.
         limit: usize,
     },
-    /// The body ended before its end.
+    /// The body ended before its end, or does not come.
     #[error("the body of the request could not be read: {0}")]
-    Body(hyper::Error),
+    Body(BodyError),
     /// The handler does not take this input.
     #[error("{service}/{handler} refuses the request: {reason}")]
     Input {
@@ -101,6 +103,9 @@ pub enum Refusal {
          /restate/send/..., then attach"
     )]
     DelayedCall,
+    /// A key is longer than a store takes.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
     /// The id is none.
     #[error(transparent)]
     Id(#[from] IdError),
@@ -163,6 +168,7 @@ impl Refusal {
             Self::UnknownHandler { .. } | Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::Verb { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
             Self::NotReady { .. } => known(NOT_READY),
             Self::Overloaded => StatusCode::TOO_MANY_REQUESTS,
             Self::Draining | Self::Stopped { .. } | Self::Unconfirmed => {
@@ -174,11 +180,12 @@ impl Refusal {
             | Self::KeyOnRun
             | Self::Scope(_)
             | Self::Scoped { .. }
-            | Self::Body(_)
+            | Self::Body(BodyError::Broken(_))
             | Self::Input { .. }
             | Self::Delay(_)
             | Self::DelayedCall
             | Self::Id(_)
+            | Self::TooLong(_)
             | Self::TargetBody(_) => StatusCode::BAD_REQUEST,
         }
     }

@@ -20,7 +20,11 @@ pub mod transport;
 
 mod body;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
+mod listen;
 #[cfg(feature = "ui")]
 mod live;
 pub mod metrics;
@@ -42,6 +46,7 @@ pub use latchwork_runtime::{
 pub use config::Config;
 pub use error::Refusal;
 pub use health::{Health, Trouble};
+pub use listen::{BodyError, Port};
 pub use run::{RunError, run};
 pub use telemetry::{Headers, LogFormat, Ratio};
 pub use tls::TlsError;

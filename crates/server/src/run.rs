@@ -10,14 +10,15 @@ use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::health::{self, Health};
 use crate::ingress::{self, Budget, Ingress, IngressSettings};
+use crate::listen::{Port, connections_for};
 use crate::metrics::{Requests, SERIES_OF_A_HANDLER, Sources, States};
 use crate::reload::{self, Reload};
 use crate::telemetry::{Exporter, Sent, Target, log_to_stderr};
 use crate::tls::{Door, TlsError, Trust};
-use crate::transport::HttpTransport;
+use crate::transport::{HttpTransport, Reach};
 use latchwork_protocol::service::identity::Signer;
 use latchwork_runtime::trace::Tracer;
-use latchwork_runtime::{Clock, Fatal, Node, NodeOptions, OpenError, SystemClock};
+use latchwork_runtime::{Clock, Fatal, Node, NodeLimits, NodeOptions, OpenError, SystemClock};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -130,8 +131,9 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     });
     let door = Door::of(config)?;
     let trust = Arc::new(Trust::of(config)?);
-    let transport = HttpTransport::new(signer, clock.clone()).trusting(trust.clone());
-    let transport = Arc::new(transport);
+    let reach = Reach::new(&config.deployments_allow, &config.deployments_deny);
+    let transport = HttpTransport::new(signer, clock.clone());
+    let transport = Arc::new(transport.within(reach).trusting(trust.clone()));
     let ingress_listener = listen("ingress", &config.ingress_addr, "--ingress-addr").await?;
     let admin_listener = listen("admin API", &config.admin_addr, "--admin-addr").await?;
     let exposed_to = exposure(config, &ingress_listener, &admin_listener)?;
@@ -153,7 +155,6 @@ async fn serve(config: &Config) -> Result<(), RunError> {
         receiving: Budget::new(config.receiving_bytes_max),
         settings: IngressSettings {
             body_bytes_max: config.request_bytes_max,
-            drain_limit: config.shutdown_grace + FAREWELL,
         },
     };
     #[cfg(feature = "ui")]
@@ -204,21 +205,28 @@ async fn serve(config: &Config) -> Result<(), RunError> {
             bytes: config.query_bytes_max,
         },
     };
+    let connections_max = connections_for(config.connections_max);
+    let port = |name| Port {
+        name,
+        connections_max,
+        door: door.clone(),
+        // Longer than the partitions are given, so that those who wait can be told.
+        drain_limit: config.shutdown_grace + FAREWELL,
+    };
     let (stop, stopping) = watch::channel(());
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(ingress::serve(
         ingress_listener,
-        door.clone(),
+        port("ingress"),
         Arc::new(ingress),
         gone(stopping.clone()),
     ));
-    let admin_door = door.clone();
-    tasks.spawn(async move {
-        let served = admin::serve(admin_listener, admin_door, Arc::new(admin), gone(stopping));
-        if let Err(error) = served.await {
-            tracing::error!(%error, "the admin API ended");
-        }
-    });
+    tasks.spawn(admin::serve(
+        admin_listener,
+        port("admin API"),
+        Arc::new(admin),
+        gone(stopping),
+    ));
     let watched = (config.data_dir.clone(), config.disk_bytes_min);
     let watch = tokio::spawn(health::watch(node.handle(), health, watched.0, watched.1));
     let reloading = reloading(&access, &door, &trust)?;
@@ -294,11 +302,13 @@ fn open(
     let options = NodeOptions {
         directory: config.data_dir.clone(),
         partitions: config.partitions.unwrap_or(0),
-        attempts_max: config.attempts_max,
-        attempts_bytes_max: config.attempts_bytes_max,
-        invocation_bytes_max: config.invocation_bytes_max,
         cache_bytes: config.cache_bytes,
-        metered_handlers_max: (config.metrics_series_max / SERIES_OF_A_HANDLER).max(1),
+        limits: NodeLimits {
+            attempts_max: config.attempts_max,
+            attempts_bytes_max: config.attempts_bytes_max,
+            invocation_bytes_max: config.invocation_bytes_max,
+            metered_handlers_max: (config.metrics_series_max / SERIES_OF_A_HANDLER).max(1),
+        },
     };
     let rim = tokio::runtime::Handle::current();
     // Recovery may take a while, and nothing else is to be done before it ends.

@@ -168,7 +168,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failed> {
     server.spawn()?;
     server.healthy(&client, &[]).await?;
     server.register(&client, endpoint).await?;
-    server.healthy(&client, &["Sleeper"]).await?;
+    server.healthy(&client, &["Sleeper".to_owned()]).await?;
     println!("idle: {}", server.memory()?);
 
     let started = Instant::now();

@@ -1,28 +1,39 @@
 //! The fake world: it lies to the server and watches what becomes of it.
 //!
 //! ```text
-//!   workload (seeded) ──▶ clients ──HTTP──▶ latchwork serve ──▶ handlers (in this process)
-//!                            │                    ▲ kill -9            │
-//!                            └──▶ auditor ◀───────┼────────────────────┘ witness
-//!                                              crash loop
+//!   workload (seeded) ──▶ clients ──HTTP──▶ latchwork serve ──▶ handlers, in their own processes
+//!                            │                    ▲ kill -9         ▲ kill -9   │
+//!                            └──▶ auditor ◀───────┴── crash loop ───┘  witness ◀┘
 //! ```
 //!
 //! Comes in: a seed and the path of a server binary. Goes out: a line for every ten
 //! rounds, and whatever promise was broken, with the command that repeats it.
 //!
-//! Start at [`crash::run`]; [`asleep::run`] has no faults, only very many. Absent on purpose: any knowledge of how the server works
-//! inside. It is held to what a client and a handler can observe.
+//! Start at [`crash::run`]; [`asleep::run`] has no faults, only very many. Absent there on purpose:
+//! any knowledge of how the server works inside. It is held to what a client and a handler can
+//! observe. The feature `rings` adds `ring`, which runs the inside of the server in a world of its
+//! own.
 
+mod address;
 mod asleep;
 mod auditor;
 mod client;
 mod crash;
+mod desk;
 mod handlers;
+mod power_loss;
+#[cfg(feature = "rings")]
+mod ring;
 mod server;
+#[cfg(feature = "rings")]
+mod simulate;
 mod witness;
 mod workload;
+mod world;
 
 use clap::{Parser, Subcommand};
+use handlers::Sdk;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,8 +51,30 @@ struct Arguments {
 enum Ring {
     /// Kills a real server at random instants, again and again.
     Crash(Crash),
+    /// Drops what a server has not synced, in very many ways.
+    PowerLoss(PowerLoss),
+    /// Plays worlds of faults around the real runtime and SDK, in virtual time.
+    #[cfg(feature = "rings")]
+    Simulate(simulate::Simulate),
+    /// Switches on one deliberate bug after the other, and says how many seeds find it.
+    #[cfg(feature = "rings")]
+    Mutations(simulate::Mutations),
     /// Puts very many invocations to sleep at once, looks at the server's memory, wakes all.
     Asleep(Asleep),
+    /// Runs the handlers with the released Rust SDK, for the other commands.
+    #[command(hide = true)]
+    Handlers(Handlers),
+}
+
+/// Where to serve handlers.
+#[derive(Parser)]
+struct Handlers {
+    /// Where they are called.
+    #[arg(env = "HANDLERS_ADDR")]
+    address: SocketAddr,
+    /// Where the witness listens.
+    #[arg(env = "WITNESS_ADDR")]
+    desk: SocketAddr,
 }
 
 /// How to run the sleepers.
@@ -58,6 +91,20 @@ struct Asleep {
     server: Option<PathBuf>,
 }
 
+/// How to lose power.
+#[derive(Parser)]
+struct PowerLoss {
+    /// Fixes the workload and what is lost; random if not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many times.
+    #[arg(long, default_value_t = 200)]
+    images: usize,
+    /// The server binary, run as `PATH serve` [default: `latchwork` beside this program].
+    #[arg(long)]
+    server: Option<PathBuf>,
+}
+
 /// How to run the crash loop.
 #[derive(Parser)]
 struct Crash {
@@ -67,6 +114,17 @@ struct Crash {
     /// How many times the server is killed.
     #[arg(long, default_value_t = 200)]
     rounds: u32,
+    /// What handlers are written with. Several: the tasks are mixed.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "rust,typescript"
+    )]
+    handlers: Vec<Sdk>,
+    /// Kills handlers too, in half of the rounds.
+    #[arg(long)]
+    kill_endpoints: bool,
     /// The server binary, run as `PATH serve` [default: `latchwork` beside this program].
     #[arg(long)]
     server: Option<PathBuf>,
@@ -80,12 +138,36 @@ async fn main() -> ExitCode {
                 let options = crash::Options {
                     seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..1 << 32)),
                     rounds: arguments.rounds,
+                    sdks: arguments.handlers,
+                    kill_endpoints: arguments.kill_endpoints,
                     server: arguments.server.unwrap_or_else(server_beside_us),
                 };
                 println!("seed {}", options.seed);
                 crash::run(&options)
                     .await
                     .map_err(|error| error.to_string())
+            }
+            Ring::PowerLoss(arguments) => {
+                let options = power_loss::Options {
+                    seed: arguments.seed.unwrap_or_else(|| fastrand::u64(..1 << 32)),
+                    images: arguments.images,
+                    server: arguments.server.unwrap_or_else(server_beside_us),
+                };
+                println!("seed {}", options.seed);
+                power_loss::run(&options)
+                    .await
+                    .map_err(|error| error.to_string())
+            }
+            Ring::Handlers(Handlers { address, desk }) => handlers::rust::serve(address, desk)
+                .await
+                .map_err(|error| error.to_string()),
+            #[cfg(feature = "rings")]
+            Ring::Simulate(arguments) => {
+                tokio::task::block_in_place(|| simulate::simulate(&arguments))
+            }
+            #[cfg(feature = "rings")]
+            Ring::Mutations(arguments) => {
+                tokio::task::block_in_place(|| simulate::mutations(&arguments))
             }
             Ring::Asleep(arguments) => {
                 let options = asleep::Options {

@@ -3,11 +3,12 @@
 //! It is told where to listen and where to keep its data by three environment variables,
 //! and keeps them over all restarts. Whatever it prints is kept beside its data.
 
+use crate::address::{PORTS, free_addresses};
 use crate::client::Client;
 use bytes::Bytes;
 use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -17,9 +18,6 @@ use tokio::process::{Child, Command};
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// How often it is asked whether it is.
 const POLL: Duration = Duration::from_millis(5);
-/// Ports are taken from here: below those that the system hands out to connections, one
-/// of which might otherwise hold our port while the server is down.
-const PORTS: std::ops::Range<u16> = 20_000..30_000;
 
 /// Why the server under test cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +47,7 @@ pub(crate) struct Server {
     directory: PathBuf,
     pub(crate) ingress: SocketAddr,
     admin: SocketAddr,
+    settings: Vec<(&'static str, &'static str)>,
     child: Option<Child>,
 }
 
@@ -82,8 +81,20 @@ impl Server {
             directory: directory.into(),
             ingress,
             admin,
+            settings: Vec::new(),
             child: None,
         })
+    }
+
+    /// Sets a variable for all starts to come.
+    pub(crate) fn set(&mut self, variable: &'static str, value: &'static str) {
+        self.settings.push((variable, value));
+    }
+
+    /// Whether these words are in what it has printed.
+    pub(crate) fn has_said(&self, words: &str) -> bool {
+        let log = std::fs::read(self.log()).unwrap_or_default();
+        String::from_utf8_lossy(&log).contains(words)
     }
 
     /// Starts the process on what is in the directory.
@@ -100,6 +111,7 @@ impl Server {
             .env("LATCHWORK_INGRESS_ADDR", self.ingress.to_string())
             .env("LATCHWORK_ADMIN_ADDR", self.admin.to_string())
             .env("LATCHWORK_DATA_DIR", self.directory.join("data"))
+            .envs(self.settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
@@ -114,7 +126,7 @@ impl Server {
     pub(crate) async fn healthy(
         &mut self,
         client: &Client,
-        services: &[&str],
+        services: &[String],
     ) -> Result<(), ServerError> {
         let since = Instant::now();
         while !self.answers(client, services).await {
@@ -127,7 +139,7 @@ impl Server {
         Ok(())
     }
 
-    async fn answers(&self, client: &Client, services: &[&str]) -> bool {
+    async fn answers(&self, client: &Client, services: &[String]) -> bool {
         let (Ok(admin), Ok(ingress)) = (
             client.get(self.admin, "/health").await,
             client.get(self.ingress, "/restate/health").await,
@@ -135,12 +147,12 @@ impl Server {
             return false;
         };
         let listed = serde_json::from_slice::<serde_json::Value>(&ingress.body);
-        let lists = |service: &&str| {
+        let lists = |service: &String| {
             let listed = listed
                 .as_ref()
                 .ok()
                 .and_then(|body| body["services"].as_array());
-            listed.is_some_and(|listed| listed.iter().any(|name| name == service))
+            listed.is_some_and(|listed| listed.iter().any(|name| name == service.as_str()))
         };
         admin.status.is_success() && ingress.status.is_success() && services.iter().all(lists)
     }
@@ -201,15 +213,4 @@ impl Server {
     fn log(&self) -> PathBuf {
         self.directory.join("server.log")
     }
-}
-
-/// Two loopback addresses that are free, starting at a place of this process's own.
-fn free_addresses() -> Option<[SocketAddr; 2]> {
-    let width = u32::from(PORTS.end - PORTS.start);
-    let offset = (std::process::id().wrapping_mul(16) % width) as u16;
-    let ports = (PORTS.start + offset..PORTS.end).chain(PORTS.start..PORTS.start + offset);
-    let mut free = ports
-        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-        .filter(|address| TcpListener::bind(address).is_ok());
-    Some([free.next()?, free.next()?])
 }

@@ -1,6 +1,6 @@
-//! What the handlers have seen: it lives in this process, so it survives every kill.
+//! What the handlers have seen: it lives in the loop's process, so it survives every kill.
 //!
-//! Handlers report each execution of a recorded run and each value they are given for
+//! Handlers report, through `desk.rs`, each execution of a recorded run and each value they are given for
 //! one; the witness says at once when that breaks a promise. The rule for runs: the
 //! value of a run carries the number of its execution. As soon as any attempt has been
 //! given a value for a run, the run is recorded: nobody may be given another value, and
@@ -8,9 +8,13 @@
 //! have been cut off by the kill, and lawfully happens again.
 
 use crate::auditor::Violation;
+use crate::desk::Report;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+
+/// After a fork, executions are numbered from the next multiple of this on.
+const FORK_STRIDE: u64 = 1_000_000_000;
 
 /// The memory of all handlers.
 #[derive(Default)]
@@ -19,7 +23,7 @@ pub(crate) struct Witness {
     published: Notify,
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Seen {
     /// Counts executions of runs, over all invocations.
     executions: u64,
@@ -33,14 +37,24 @@ struct Seen {
     /// Start of each delayed task, in ms since 1970.
     starts: BTreeMap<String, u64>,
     /// Who is inside of which object.
-    inside: HashMap<String, Vec<(u64, String)>>,
+    inside: HashMap<String, Vec<Visit>>,
+    /// Tickets given to visitors so far.
+    tickets: u64,
     violations: Vec<Violation>,
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Invocation {
     attempts: u32,
     recorded: BTreeMap<u32, u64>,
+}
+
+/// An invocation that is inside of an object.
+#[derive(Clone)]
+struct Visit {
+    ticket: u64,
+    generation: u64,
+    invocation: String,
 }
 
 /// One attempt of one invocation.
@@ -51,8 +65,47 @@ pub(crate) struct Attempt {
 }
 
 impl Witness {
+    /// Takes what a handler says, and answers.
+    pub(crate) fn hear(&self, report: Report) -> u64 {
+        match report {
+            Report::Begin { invocation } => return self.begin(&invocation).number.into(),
+            Report::Execute {
+                invocation,
+                attempt: number,
+                step,
+            } => return self.execute(&Attempt { invocation, number }, step),
+            Report::Observe {
+                invocation,
+                step,
+                value,
+            } => self.observe(&invocation, step, value),
+            Report::Child {
+                task,
+                index,
+                invocation,
+            } => self.child(&task, index, &invocation),
+            Report::Publish { task, awakeable } => self.publish(&task, &awakeable),
+            Report::Start { task, time } => self.start(&task, time),
+            Report::Enter { object, invocation } => return self.enter(&object, &invocation),
+            Report::Leave { ticket } => self.leave(ticket),
+        }
+        0
+    }
+
+    /// A witness that remembers the same, for another course of things from here on. What is
+    /// executed there has other numbers than anything that still happens here.
+    pub(crate) fn fork(&self) -> Self {
+        let mut seen = self.seen().clone();
+        seen.executions = (seen.executions / FORK_STRIDE + 1) * FORK_STRIDE;
+        seen.inside.clear();
+        Self {
+            seen: Mutex::new(seen),
+            published: Notify::new(),
+        }
+    }
+
     /// A handler was entered.
-    pub(crate) fn begin(&self, invocation: &str) -> Attempt {
+    fn begin(&self, invocation: &str) -> Attempt {
         let mut seen = self.seen();
         let known = seen.invocations.entry(invocation.into()).or_default();
         known.attempts += 1;
@@ -63,7 +116,7 @@ impl Witness {
     }
 
     /// A run is being executed. Returns the number of the execution: its value.
-    pub(crate) fn execute(&self, attempt: &Attempt, step: u32) -> u64 {
+    fn execute(&self, attempt: &Attempt, step: u32) -> u64 {
         let mut seen = self.seen();
         seen.executions += 1;
         let execution = seen.executions;
@@ -86,16 +139,13 @@ impl Witness {
     }
 
     /// An attempt was given this value for a run, so it is recorded.
-    pub(crate) fn observe(&self, attempt: &Attempt, step: u32, value: u64) {
+    fn observe(&self, invocation: &str, step: u32, value: u64) {
         let mut seen = self.seen();
-        let known = seen
-            .invocations
-            .entry(attempt.invocation.clone())
-            .or_default();
+        let known = seen.invocations.entry(invocation.into()).or_default();
         let recorded = *known.recorded.entry(step).or_insert(value);
         if recorded != value {
             seen.violations.push(Violation::RunChanged {
-                invocation: attempt.invocation.clone(),
+                invocation: invocation.into(),
                 step,
                 recorded,
                 seen: value,
@@ -111,7 +161,7 @@ impl Witness {
     }
 
     /// A child of a task was started.
-    pub(crate) fn child(&self, task: &str, index: u32, invocation: &str) {
+    fn child(&self, task: &str, index: u32, invocation: &str) {
         let mut seen = self.seen();
         let first = seen
             .children
@@ -129,7 +179,7 @@ impl Witness {
     }
 
     /// A waiting task has made its awakeable known.
-    pub(crate) fn publish(&self, task: &str, awakeable: &str) {
+    fn publish(&self, task: &str, awakeable: &str) {
         self.seen().awakeables.insert(task.into(), awakeable.into());
         self.published.notify_waiters();
     }
@@ -146,7 +196,7 @@ impl Witness {
     }
 
     /// A delayed task was started at this time, in ms since 1970. The first start counts.
-    pub(crate) fn start(&self, task: &str, time: u64) {
+    fn start(&self, task: &str, time: u64) {
         self.seen().starts.entry(task.into()).or_insert(time);
     }
 
@@ -155,18 +205,23 @@ impl Witness {
         self.seen().starts.get(task).copied()
     }
 
-    /// An invocation has entered an object; it is inside until the guard is dropped.
-    pub(crate) fn enter(&self, object: &str, invocation: &str) -> Inside<'_> {
+    /// An invocation has entered an object; it is inside until its ticket comes back.
+    fn enter(&self, object: &str, invocation: &str) -> u64 {
         let mut seen = self.seen();
-        let entry = (seen.generation, invocation.to_owned());
+        seen.tickets += 1;
+        let visit = Visit {
+            ticket: seen.tickets,
+            generation: seen.generation,
+            invocation: invocation.into(),
+        };
         let inside = seen.inside.entry(object.into()).or_default();
         // Attempts under a killed server end when their connection does, a moment after
         // it; and an invocation may overtake its own older attempt.
         let other = inside
             .iter()
-            .find(|(generation, other)| *generation == entry.0 && other != invocation)
-            .map(|(_, other)| other.clone());
-        inside.push(entry.clone());
+            .find(|other| other.generation == visit.generation && other.invocation != invocation)
+            .map(|other| other.invocation.clone());
+        inside.push(visit);
         if let Some(other) = other {
             seen.violations.push(Violation::TwoInside {
                 object: object.into(),
@@ -174,11 +229,23 @@ impl Witness {
                 second: invocation.into(),
             });
         }
-        Inside {
-            witness: self,
-            object: object.into(),
-            entry,
+        seen.tickets
+    }
+
+    /// Who has this ticket is outside again.
+    pub(crate) fn leave(&self, ticket: u64) {
+        for inside in self.seen().inside.values_mut() {
+            inside.retain(|visit| visit.ticket != ticket);
         }
+    }
+
+    /// Whether anybody is inside of an object.
+    #[cfg(test)]
+    pub(crate) fn is_inside(&self, object: &str) -> bool {
+        let seen = self.seen();
+        seen.inside
+            .get(object)
+            .is_some_and(|inside| !inside.is_empty())
     }
 
     /// The server was killed; a new one is about to start.
@@ -203,24 +270,6 @@ impl Witness {
     }
 }
 
-/// An invocation that is inside of an object.
-pub(crate) struct Inside<'a> {
-    witness: &'a Witness,
-    object: String,
-    entry: (u64, String),
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        let mut seen = self.witness.seen();
-        if let Some(inside) = seen.inside.get_mut(&self.object)
-            && let Some(at) = inside.iter().position(|entry| *entry == self.entry)
-        {
-            inside.swap_remove(at);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,7 +280,7 @@ mod tests {
         witness.execute(&witness.begin("i1"), 0);
         let second = witness.begin("i1");
         let value = witness.execute(&second, 0);
-        witness.observe(&second, 0, value);
+        witness.observe("i1", 0, value);
         assert_eq!(witness.violations(), []);
         assert_eq!(witness.counts(), (2, 1));
     }
@@ -241,7 +290,7 @@ mod tests {
         let witness = Witness::default();
         let first = witness.begin("i1");
         let value = witness.execute(&first, 0);
-        witness.observe(&first, 0, value);
+        witness.observe("i1", 0, value);
         witness.execute(&witness.begin("i1"), 0);
         assert!(matches!(
             witness.violations()[..],
@@ -254,7 +303,7 @@ mod tests {
         let witness = Witness::default();
         let (old, new) = (witness.begin("i1"), witness.begin("i1"));
         let value = witness.execute(&new, 0);
-        witness.observe(&new, 0, value);
+        witness.observe("i1", 0, value);
         witness.execute(&old, 0);
         assert_eq!(witness.violations(), []);
     }
@@ -262,8 +311,8 @@ mod tests {
     #[test]
     fn a_run_has_one_value_for_all_attempts() {
         let witness = Witness::default();
-        witness.observe(&witness.begin("i1"), 0, 1);
-        witness.observe(&witness.begin("i1"), 0, 2);
+        witness.observe("i1", 0, 1);
+        witness.observe("i1", 0, 2);
         assert!(matches!(
             witness.violations()[..],
             [Violation::RunChanged {
@@ -277,24 +326,39 @@ mod tests {
     #[test]
     fn an_object_has_one_visitor() {
         let witness = Witness::default();
-        drop(witness.enter("o", "i1"));
-        let second = witness.enter("o", "i2");
-        let other = witness.enter("p", "i3");
+        let first = witness.enter("o", "i1");
+        witness.leave(first);
+        witness.enter("o", "i2");
+        witness.enter("p", "i3");
         assert_eq!(witness.violations(), []);
-        let third = witness.enter("o", "i4");
+        witness.enter("o", "i4");
         assert!(matches!(
             witness.violations()[..],
             [Violation::TwoInside { .. }]
         ));
-        drop((second, other, third));
     }
 
     #[test]
     fn a_visitor_under_a_killed_server_does_not_count() {
         let witness = Witness::default();
-        let _zombie = witness.enter("o", "i1");
+        witness.enter("o", "i1");
         witness.server_killed();
-        let _next = witness.enter("o", "i2");
+        witness.enter("o", "i2");
+        assert_eq!(witness.violations(), []);
+    }
+
+    #[test]
+    fn a_fork_knows_what_was_recorded_and_numbers_apart() {
+        let witness = Witness::default();
+        let value = witness.execute(&witness.begin("i1"), 0);
+        witness.observe("i1", 0, value);
+        let fork = witness.fork();
+        let again = fork.execute(&fork.begin("i1"), 0);
+        assert_eq!(again, FORK_STRIDE + 1);
+        assert!(matches!(
+            fork.violations()[..],
+            [Violation::RunRepeated { step: 0, .. }]
+        ));
         assert_eq!(witness.violations(), []);
     }
 

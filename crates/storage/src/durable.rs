@@ -16,6 +16,17 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
         })
 }
 
+/// Makes the names of all directories in `directory` durable, at any depth, and of what is in them.
+pub(crate) fn sync_tree(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        }
+    }
+    sync_directory(directory)
+}
+
 /// Gives `path` these bytes, all or nothing; `unfinished` is its name until then, in the same
 /// directory.
 pub(crate) fn write(path: &Path, unfinished: &Path, bytes: &[u8]) -> io::Result<()> {

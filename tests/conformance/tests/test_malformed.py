@@ -187,6 +187,11 @@ LIES = [
     ]),
     Lie("state_key_is_not_text", [RUN1, wire.get_state(2, b"\xff\xfe")], [RUN], ty=OBJECT, peer=HANGS),
     Lie("state_key_to_set_is_not_text", [RUN1, wire.set_state(b"\xff\xfe", 1)], [RUN], ty=OBJECT, peer=HANGS),
+    # texts that become part of a row's key, and are longer than a store takes
+    Lie("state_key_too_long", [RUN1, wire.set_state("k" * 70_000, "x")], [RUN], ty=OBJECT),
+    Lie("key_of_a_state_that_is_read_too_long",
+        [RUN1, message(wire.GET_STATE, text(1, "k" * 70_000), num(11, 2))], [RUN], ty=OBJECT),
+    Lie("promise_name_too_long", [RUN1, wire.complete_promise(2, "p" * 70_000, "x")], [RUN], ty=WORKFLOW),
     Lie("state_without_a_value", [RUN1, message(SET_STATE, text(1, "k"))], [RUN], ty=OBJECT, peer=STOPS),
     Lie("promise_without_a_completion", [RUN1, message(wire.COMPLETE_PROMISE, text(1, "p"), num(11, 2))], [RUN],
         ty=WORKFLOW, peer=STOPS),

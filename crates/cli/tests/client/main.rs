@@ -6,6 +6,7 @@
 mod backup;
 mod doctor;
 mod handlers;
+mod hostile;
 mod invocations;
 mod local;
 mod registry;

@@ -142,6 +142,21 @@ impl World {
         format!("http://{}", self.ingress)
     }
 
+    /// Where the ingress is, as host and port.
+    pub(crate) fn ingress_at(&self) -> &str {
+        &self.ingress
+    }
+
+    /// Where the admin API is, as host and port.
+    pub(crate) fn admin_at(&self) -> &str {
+        &self.admin
+    }
+
+    /// The server's process.
+    pub(crate) fn server_pid(&self) -> u32 {
+        self.server.id()
+    }
+
     /// Runs the program against this server.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         ended(self.command(arguments))

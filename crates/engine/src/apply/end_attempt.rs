@@ -68,7 +68,7 @@ impl Apply<'_> {
         if woken {
             self.start(id, row);
         } else {
-            self.stop(&id, row, Status::Suspended);
+            row.status = Status::Suspended.into();
             row.awaiting = Some(future);
         }
         Ok(())
@@ -91,15 +91,15 @@ impl Apply<'_> {
                 return self.finish(id, row, Outcome::Failure(outcome));
             }
             Some(Next::RetryAt(time)) => {
-                self.stop(&id, &mut row, Status::BackingOff);
+                row.status = Status::BackingOff.into();
                 row.next_retry_at = Some(time);
                 self.arm(time, id, row.created_at, TimerKind::Retry, row.epoch);
             }
             Some(Next::Pause(reason)) => {
-                self.stop(&id, &mut row, Status::Paused);
+                row.status = Status::Paused.into();
                 row.pause_reason = Some(reason);
             }
-            None => self.stop(&id, &mut row, Status::Paused),
+            None => row.status = Status::Paused.into(),
         }
         row.last_failure = Some(failure);
         self.save(&id, &mut row);

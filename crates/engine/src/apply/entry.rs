@@ -4,6 +4,7 @@ use crate::Halt;
 use crate::command::{Call, Entry, Letter, Op, SendSignal, Signal};
 use crate::effect::Effect;
 use crate::id::InvocationId;
+use crate::mutation::Mutation;
 use crate::table::Address;
 use crate::table::invocation::Invocation;
 use crate::table::journal::{self, Body, Notification};
@@ -27,7 +28,10 @@ impl Apply<'_> {
                 identity: Some(Identity::Completion(run.completion)),
                 answer: Some(answer),
             };
-            let index = self.append(&id, row, Body::Notification(notification.clone()));
+            let index = match Mutation::RunNotStored.is_on() {
+                false => self.append(&id, row, Body::Notification(notification.clone())),
+                true => row.journal_len,
+            };
             self.effect(Effect::Notify {
                 id,
                 index,
@@ -84,7 +88,9 @@ impl Apply<'_> {
                 self.notify(id, row, Identity::Completion(get.completion), answer);
             }
             Op::SetState(set) => {
-                if let Some(address) = Address::of(&row.target) {
+                if let Some(address) = Address::of(&row.target)
+                    && !Mutation::StateNotWritten.is_on()
+                {
                     self.put(state::key(&address, &set.key), set.value.of(raw));
                 }
             }

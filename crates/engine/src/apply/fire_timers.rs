@@ -39,7 +39,7 @@ impl Apply<'_> {
             (TimerKind::Retry, Status::BackingOff) if row.epoch == timer.number => {
                 self.start(id, &mut row);
             }
-            (TimerKind::Forget, Status::Completed) => return self.forget(id, &row),
+            (TimerKind::Forget, Status::Completed) => return self.forget(id, &mut row),
             (TimerKind::DropJournal, Status::Completed) => self.drop_journal(&id, &mut row)?,
             _ => return Ok(()),
         }

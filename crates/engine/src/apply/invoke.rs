@@ -5,6 +5,7 @@ use crate::Halt;
 use crate::command::Invoke;
 use crate::effect::Reply;
 use crate::fact::Fact;
+use crate::mutation::Mutation;
 use crate::table::invocation::{Invocation, Status};
 use crate::table::journal::Body;
 use crate::table::timer::TimerKind;
@@ -14,7 +15,9 @@ use crate::value::{Answer, Failure, TargetKind};
 impl Apply<'_> {
     pub(super) fn invoke(&mut self, invoke: Invoke, origin: Origin) -> Result<(), Halt> {
         let id = invoke.id;
-        if let Some(mut row) = self.invocation(&id)? {
+        if let Some(mut row) = self.invocation(&id)?
+            && !Mutation::IdentityForgotten.is_on()
+        {
             if let Some(waiter) = invoke.waiter {
                 if row.target.kind() == TargetKind::WorkflowRun {
                     let failure = Failure::new(409, "the workflow method was already invoked");
@@ -22,7 +25,7 @@ impl Apply<'_> {
                 } else if row.status() == Status::Completed {
                     let outcome = self.outcome(&id, &row)?;
                     self.answer(waiter, outcome.into())?;
-                } else {
+                } else if !Mutation::WaiterForgotten.is_on() {
                     row.waiters.push(waiter);
                     self.save(&id, &mut row);
                 }
@@ -46,7 +49,7 @@ impl Apply<'_> {
         };
         self.append(&id, &mut row, Body::Input(invoke.input));
         match row.execution_time {
-            Some(time) if time > self.now => {
+            Some(time) if time > self.now && !Mutation::DelayIgnored.is_on() => {
                 row.status = Status::Scheduled.into();
                 self.arm(time, id, row.created_at, TimerKind::Start, 0);
             }

@@ -6,6 +6,7 @@ use crate::effect::Effect;
 use crate::fact::{Ending, Fact};
 use crate::future::Settlement;
 use crate::id::InvocationId;
+use crate::mutation::Mutation;
 use crate::read;
 use crate::table::inbox::{self, Lock, Turn, Waiting};
 use crate::table::invocation::{self, Invocation, Status};
@@ -37,7 +38,8 @@ impl View for Apply<'_> {
 impl Apply<'_> {
     /// Lets it begin: at once, or when the key of its object is free.
     pub(super) fn admit(&mut self, id: InvocationId, row: &mut Invocation) -> Result<(), Halt> {
-        let Some(address) = exclusive_address(row) else {
+        let address = exclusive_address(row).filter(|_| !Mutation::KeyNotTaken.is_on());
+        let Some(address) = address else {
             self.start(id, row);
             return Ok(());
         };
@@ -72,7 +74,7 @@ impl Apply<'_> {
         self.put_row(inbox::lock_key(address), lock);
     }
 
-    /// Gives it an attempt, the next in number.
+    /// Gives it an attempt, the next in number. Whoever calls this saves the row.
     pub(super) fn start(&mut self, id: InvocationId, row: &mut Invocation) {
         row.status = Status::Running.into();
         row.epoch += 1;
@@ -80,20 +82,12 @@ impl Apply<'_> {
         row.next_retry_at = None;
         row.inbox_sequence = None;
         row.pause_reason = None;
-        self.put(
-            invocation::ready_key(&id),
-            Bytes::copy_from_slice(&row.epoch.to_be_bytes()),
-        );
+        // Its place in the list may stay, its epoch does not.
+        self.unlist(&id, row);
         self.effect(Effect::Run {
             id,
             epoch: row.epoch,
         });
-    }
-
-    /// Takes its attempt away.
-    pub(super) fn stop(&mut self, id: &InvocationId, row: &mut Invocation, status: Status) {
-        row.status = status.into();
-        self.delete(invocation::ready_key(id));
     }
 
     /// Appends an entry to the journal; returns its index.
@@ -140,7 +134,7 @@ impl Apply<'_> {
                     .awaiting
                     .as_mut()
                     .is_none_or(|future| future.fold(&identity, settlement));
-                if woken {
+                if woken && !Mutation::NeverWoken.is_on() {
                     self.start(id, row);
                 }
             }
@@ -169,7 +163,8 @@ impl Apply<'_> {
         ending: Ending,
     ) -> Result<(), Halt> {
         let before = row.status();
-        self.stop(&id, &mut row, Status::Completed);
+        row.status = Status::Completed.into();
+        row.has_failed = matches!(outcome, Outcome::Failure(_));
         row.completed_at = Some(self.now);
         row.awaiting = None;
         row.pause_reason = None;
@@ -244,7 +239,8 @@ impl Apply<'_> {
     }
 
     /// Forgets a completed invocation, and what lives only as long as it.
-    pub(super) fn forget(&mut self, id: InvocationId, row: &Invocation) -> Result<(), Halt> {
+    pub(super) fn forget(&mut self, id: InvocationId, row: &mut Invocation) -> Result<(), Halt> {
+        self.unlist(&id, row);
         self.delete(invocation::key(&id));
         if let Some(time) = row.drops_journal_at() {
             self.disarm(time, id, TimerKind::DropJournal, 0);
@@ -339,6 +335,9 @@ impl Apply<'_> {
         address: &Address,
         sequence: u64,
     ) -> Result<Option<(Bytes, Bytes)>, Halt> {
+        if Mutation::InboxBackwards.is_on() {
+            return Ok(self.rows(inbox::all_from(address, sequence))?.pop());
+        }
         let key = inbox::key(address, sequence);
         match self.get(&key)? {
             Some(value) => Ok(Some((key, value))),

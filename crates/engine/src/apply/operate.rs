@@ -48,7 +48,7 @@ impl Apply<'_> {
         };
         self.cancel_retry(id, &mut row);
         row.awaiting = None;
-        self.stop(&id, &mut row, Status::Paused);
+        row.status = Status::Paused.into();
         row.pause_reason = Some(PauseReason::Operator.into());
         self.save(&id, &mut row);
         reply
@@ -95,7 +95,7 @@ impl Apply<'_> {
             self.save(&id, &mut row);
         } else {
             self.disarm(expires_at, id, TimerKind::Forget, 0);
-            self.forget(id, &row)?;
+            self.forget(id, &mut row)?;
         }
         Ok(Reply::Done)
     }

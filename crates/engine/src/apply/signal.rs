@@ -4,6 +4,7 @@ use super::Origin;
 use crate::Halt;
 use crate::command::Signal;
 use crate::effect::Reply;
+use crate::mutation::Mutation;
 use crate::table::invocation::Status;
 use crate::transition::Apply;
 use crate::value::{Answer, CANCEL_SIGNAL, Failure, Identity, Outcome};
@@ -36,6 +37,7 @@ impl Apply<'_> {
                 self.finish(id, row, Outcome::Failure(failure))?;
                 return Ok(Reply::Done);
             }
+            _ if cancel && Mutation::CancelForgotten.is_on() => {}
             status => {
                 let answer = signal.answer.unwrap_or(Answer::Void(true));
                 self.notify(id, &mut row, identity, answer);

@@ -21,7 +21,7 @@ fn a_key_goes_from_one_to_the_next_in_order() {
             end i1 => done i1=, run i2@1, arm 24h
             end i2 => done i2=, run i3@1, arm 24h
             end i3 => done i3=, arm 24h
-            rows => 16
+            rows => 19
         "#]],
     );
 }

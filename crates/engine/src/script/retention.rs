@@ -66,7 +66,7 @@ fn a_journal_that_is_not_kept_keeps_its_output() {
             entry i1 run #1
             entry i1 out x
             end i1 => done i1=x, arm 24h
-            rows => 3
+            rows => 4
             show i1 => i1@1 Completed 3 entries on d1 no journal
         "#]],
     );

@@ -53,7 +53,8 @@ pub fn all_locks() -> (Bytes, Bytes) {
 
 /// The object in a key of the table of locks.
 pub fn parse_lock_key(key: &[u8]) -> Option<Address> {
-    Address::take(key.get(1..)?).map(|(address, _)| address)
+    let (address, rest) = Address::take(key.get(1..)?)?;
+    rest.is_empty().then_some(address)
 }
 
 /// Key of one that waits.

@@ -1,5 +1,6 @@
-//! Invocations: all about one but its journal. And which of them must have an attempt.
+//! Invocations: all about one but its journal.
 
+use super::listing::Standing;
 use super::{key_of, number, take_id, whole};
 use crate::command::{AttemptFailure, Caller, PauseReason};
 use crate::future::Future;
@@ -100,6 +101,12 @@ pub struct Invocation {
     /// Bytes of the stored journal entries.
     #[prost(uint64, tag = "30")]
     pub journal_bytes: u64,
+    /// It is over, and its outcome is a failure.
+    #[prost(bool, tag = "31")]
+    pub has_failed: bool,
+    /// The list that it is in; see [`listing`](super::listing).
+    #[prost(enumeration = "Standing", tag = "32")]
+    pub listed: i32,
     /// What led to it, if that is traced.
     #[prost(message, optional, tag = "40")]
     pub trace: Option<Trace>,
@@ -175,14 +182,4 @@ pub fn all() -> (Bytes, Bytes) {
 /// The invocation that a key of this table names.
 pub fn parse_key(key: &[u8]) -> Option<InvocationId> {
     take_id(key.get(1..)?).map(|(id, _)| id)
-}
-
-/// Key of the row that says an invocation must have an attempt; its value is the epoch.
-pub fn ready_key(id: &InvocationId) -> Bytes {
-    key_of(number::READY, id, 0).freeze()
-}
-
-/// Range of all that must have an attempt.
-pub fn all_ready() -> (Bytes, Bytes) {
-    whole(number::READY)
 }

@@ -6,7 +6,6 @@
 //! | no. | table | key after the number | value |
 //! |--:|---|---|---|
 //! | 1 | invocation | id | all about it but its journal |
-//! | 2 | ready | id | epoch: it has, or must get, an attempt |
 //! | 3 | journal | id, index | input, command or notification |
 //! | 4 | object lock | address | who holds the key, how many wait |
 //! | 5 | inbox | address, sequence | who waits, in order |
@@ -17,14 +16,17 @@
 //! | 10 | outbox counter | receiver | last sequence sent |
 //! | 11 | dedup | sender | last sequence received |
 //! | 12 | registry | name | document |
+//! | 13 | listing | standing, service, handler, complement of creation time and id | epoch |
 //!
-//! Number 0 belongs to storage. All numbers in keys are big-endian, so that bytes sort
+//! Number 0 belongs to storage; 2 was a table that format 1 had. All numbers in keys are big-endian, so that bytes sort
 //! as numbers do.
 
 pub mod deployment;
 pub mod inbox;
 pub mod invocation;
 pub mod journal;
+pub mod length;
+pub mod listing;
 pub mod outbox;
 pub mod promise;
 pub mod state;
@@ -37,7 +39,6 @@ use bytes::{BufMut, Bytes, BytesMut};
 /// Numbers of the tables, in the first byte of each key.
 pub(crate) mod number {
     pub(crate) const INVOCATION: u8 = 1;
-    pub(crate) const READY: u8 = 2;
     pub(crate) const JOURNAL: u8 = 3;
     pub(crate) const LOCK: u8 = 4;
     pub(crate) const INBOX: u8 = 5;
@@ -48,6 +49,7 @@ pub(crate) mod number {
     pub(crate) const OUTBOX_COUNTER: u8 = 10;
     pub(crate) const DEDUP: u8 = 11;
     pub(crate) const REGISTRY: u8 = 12;
+    pub(crate) const LISTING: u8 = 13;
 }
 
 /// The object or workflow that a key, a state or a promise belongs to.
@@ -89,7 +91,8 @@ impl Address {
         let (service, rest) = take_text(bytes)?;
         let (scope, rest) = match rest.split_first()? {
             (0, rest) => (None, rest),
-            (_, rest) => {
+            (2.., _) => return None,
+            (1, rest) => {
                 let (scope, rest) = take_text(rest)?;
                 (Some(scope), rest)
             }
@@ -111,11 +114,17 @@ fn put_text(key: &mut BytesMut, text: &str) {
     key.put_slice(text.as_bytes());
 }
 
-fn take_text(bytes: &[u8]) -> Option<(String, &[u8])> {
+/// Reads what `put_text` wrote; returns the rest too.
+fn split_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (len, rest) = bytes.split_first_chunk::<4>()?;
     let len = u32::from_be_bytes(*len) as usize;
     let text = std::str::from_utf8(rest.get(..len)?).ok()?;
-    Some((text.to_owned(), &rest[len..]))
+    Some((text, &rest[len..]))
+}
+
+fn take_text(bytes: &[u8]) -> Option<(String, &[u8])> {
+    let (text, rest) = split_text(bytes)?;
+    Some((text.to_owned(), rest))
 }
 
 /// A key of a table whose rows are found by invocation.

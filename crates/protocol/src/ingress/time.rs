@@ -10,6 +10,9 @@ use jiff::{Span, SpanRelativeTo, Timestamp};
 const FORMS: &str =
     "use milliseconds (\"1500\"), a number with unit (\"10s\", \"1d 2h\") or ISO 8601 (\"PT10S\")";
 
+/// The most days that are read: as many as there are from the year -9999 to 9999.
+const DAYS_MAX: u64 = 7_304_484;
+
 /// Why a text is no length of time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DelayError {
@@ -64,7 +67,8 @@ pub fn parse_delay(text: &str) -> Result<u64, DelayError> {
     u64::try_from(nanos.div_ceil(1_000_000)).map_err(|_| unreadable())
 }
 
-/// A length of time in compact units: `1d`, `1m 10s`, `500ms`, `0s`.
+/// A length of time in compact units: `1d`, `1m 10s`, `500ms`, `0s`. One of more days than can be
+/// read is a bare number of milliseconds.
 pub fn duration_text(duration_ms: u64) -> String {
     const UNITS: [(u64, &str); 5] = [
         (86_400_000, "d"),
@@ -73,6 +77,9 @@ pub fn duration_text(duration_ms: u64) -> String {
         (1_000, "s"),
         (1, "ms"),
     ];
+    if duration_ms / UNITS[0].0 > DAYS_MAX {
+        return duration_ms.to_string();
+    }
     let mut rest = duration_ms;
     let mut parts = Vec::new();
     for (unit_ms, name) in UNITS {
@@ -116,6 +123,23 @@ fn timestamp(unix_ms: u64) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_length_of_time_is_read_as_it_is_written() {
+        let most = DAYS_MAX * 86_400_000;
+        for ms in [
+            0,
+            1,
+            86_399_999,
+            most,
+            most + 86_399_999,
+            most + 86_400_000,
+            u64::MAX,
+        ] {
+            let text = duration_text(ms);
+            assert_eq!(parse_delay(&text), Ok(ms), "{text}");
+        }
+    }
 
     #[test]
     fn delays_are_read_in_all_three_forms() {

@@ -31,7 +31,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often suspects are looked at.
+/// How often suspects are looked at, at most.
 const TICK: Duration = Duration::from_millis(200);
 /// A call waits for so long before it is looked at, and again after twice as long each time …
 const FIRST_LOOK: Duration = Duration::from_millis(400);
@@ -80,6 +80,16 @@ pub(crate) async fn watch(handle: Handle) {
         Err(_) => return,
     };
     loop {
+        // While nobody waits for a key there is nothing to look at, for whatever time.
+        match suspects.iter().map(|suspect| suspect.look_at).min() {
+            None => handle.shared.some_queued().await,
+            Some(first) => tokio::select! {
+                biased;
+                () = handle.shared.some_queued() => {}
+                () = tokio::time::sleep_until(first) => {}
+            },
+        }
+        // However many begin to wait, it does not look more often.
         tokio::time::sleep(TICK).await;
         let queued = handle.shared.take_queued();
         let room = SUSPECTS_MAX.saturating_sub(suspects.len());

@@ -18,7 +18,8 @@ use crate::registry::{OnMaxAttempts, Serving};
 use crate::transport::{OpenRequest, ReceiveBody, ResponseHead, SendBody, Stream, TransportError};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use latchwork_engine::table::journal::JournalEntry;
+use latchwork_engine::mutation::Mutation;
+use latchwork_engine::table::journal::{Body, JournalEntry};
 use latchwork_engine::{
     AttemptFailure, Command, End, Entry, Failed, InvocationId, Next, PauseReason, Pin, Progress,
     Suspended, View, read,
@@ -201,7 +202,12 @@ impl Attempt {
             deployment: serving.deployment.id.clone(),
             version: version.number(),
         };
-        let mut session = Session::new(world.shared.registry.load_full(), &start, version);
+        if Mutation::ReplayBackwards.is_on() {
+            turn_around(&mut start.journal);
+        }
+        let shared = &world.shared;
+        let registry = shared.registry.load_full();
+        let mut session = Session::new(registry, shared.dice.clone(), &start, version);
         let opening = session.opening(&start, world.clock.now_ms());
         // A long attempt does not keep what it was started with.
         start.journal = Vec::new();
@@ -573,6 +579,14 @@ impl Conversation<'_> {
     }
 }
 
+/// The commands in their order, and behind them the notifications, the last one first.
+fn turn_around(journal: &mut [JournalEntry]) {
+    let is_notification = |entry: &JournalEntry| matches!(entry.body, Some(Body::Notification(_)));
+    journal.sort_by_key(is_notification);
+    let first = journal.partition_point(|entry| !is_notification(entry));
+    journal[first..].reverse();
+}
+
 /// What was read in one wake-up.
 enum Read {
     Head(ResponseHead),
@@ -650,7 +664,7 @@ fn decide(
             used + u32::from(failing.counts),
             failing.asked_delay_ms,
             world.clock.now_ms(),
-            f64::from(rand::random::<f32>()),
+            world.shared.dice.share(),
         ),
     };
     End::Failed(Failed {

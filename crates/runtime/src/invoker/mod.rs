@@ -10,6 +10,8 @@
 //! between ready and running. Its rule: there is a slot, and room for the journal. Lives in the partition's thread.
 
 mod attempt;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod mismatch;
 mod report;
 mod retry;
@@ -34,8 +36,8 @@ use latchwork_engine::{
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Bytes of state that are sent along with the start of an attempt; the handler asks for
 /// the rest when it needs it.
@@ -397,7 +399,7 @@ impl Invoker {
     /// Starts nothing more, and asks what runs to come to an end.
     pub(crate) fn drain(&mut self) {
         self.draining = true;
-        for running in self.running.values() {
+        for (_, running) in in_order(&self.running) {
             tell(running, ToAttempt::Suspend);
         }
     }
@@ -416,7 +418,8 @@ impl Invoker {
 
     /// The attempts that run.
     pub(crate) fn attempts(&self) -> Vec<RunningAttempt> {
-        let attempts = self.running.iter().map(|(id, running)| RunningAttempt {
+        let running = in_order(&self.running).into_iter();
+        let attempts = running.map(|(id, running)| RunningAttempt {
             id: *id,
             epoch: running.epoch,
             since: running.since,
@@ -428,10 +431,18 @@ impl Invoker {
     /// Breaks off everything.
     pub(crate) fn abort_all(&mut self) {
         self.bytes = 0;
-        for (_, running) in self.running.drain() {
-            tell(&running, ToAttempt::Abort);
+        for (_, running) in in_order(&self.running) {
+            tell(running, ToAttempt::Abort);
         }
+        self.running.clear();
     }
+}
+
+/// All that run, in an order that a second run of the same would give too.
+fn in_order(running: &HashMap<InvocationId, Running>) -> Vec<(&InvocationId, &Running)> {
+    let mut all: Vec<_> = running.iter().collect();
+    all.sort_unstable_by_key(|(id, _)| **id);
+    all
 }
 
 /// An attempt that does not listen any more has ended; its last words are on their way.

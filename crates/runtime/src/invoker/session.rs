@@ -13,6 +13,7 @@
 mod decode;
 
 use super::Start;
+use crate::dice::Dice;
 use crate::registry::Registry;
 use crate::trace::Passed;
 use bytes::{Bytes, BytesMut};
@@ -57,6 +58,7 @@ pub(super) enum Ended {
 /// One attempt's conversation.
 pub(super) struct Session {
     registry: Arc<Registry>,
+    dice: Arc<dyn Dice>,
     version: Version,
     caller: Caller,
     /// What is passed on of the attempt's trace.
@@ -85,9 +87,15 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(registry: Arc<Registry>, start: &Start, version: Version) -> Self {
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        dice: Arc<dyn Dice>,
+        start: &Start,
+        version: Version,
+    ) -> Self {
         Self {
             registry,
+            dice,
             version,
             caller: Caller {
                 id: start.id,

@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
+use latchwork_engine::table::length::check_length;
 use latchwork_engine::{
     Answer, Failure as EngineFailure, Header, Identity, Input, InvocationId, Invoke, Operation,
     Outcome, Reply, Target as EngineTarget, TargetKind,
@@ -73,6 +74,11 @@ impl Inside {
         if (settings.kind == TargetKind::Plain) != target.key.is_none() {
             let message = "objects and workflows are called with a key, and services without";
             return Err(self.refused(request, 400, message));
+        }
+        if let Some(key) = &target.key
+            && let Err(error) = check_length("the key", key.as_bytes())
+        {
+            return Err(self.refused(request, 400, error.to_string()));
         }
         let body = parameter.bytes?;
         let input = &settings.handler.input;

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchwork_runtime::trace::Tracer;
-use latchwork_runtime::{AskError, Fatal, Node, NodeOptions, OpenError, SystemClock};
+use latchwork_runtime::{AskError, Fatal, Node, NodeLimits, NodeOptions, OpenError, SystemClock};
 
 use crate::client::Client;
 use crate::endpoint::{Endpoint, EndpointBuilder};
@@ -190,11 +190,13 @@ impl Builder {
             directory: self.directory.clone(),
             // As many as the directory has; one, if it is new.
             partitions: 0,
-            attempts_max: ATTEMPTS_MAX,
-            attempts_bytes_max: ATTEMPTS_BYTES_MAX,
-            invocation_bytes_max: INVOCATION_BYTES_MAX,
             cache_bytes: CACHE_BYTES,
-            metered_handlers_max: METERED_HANDLERS_MAX,
+            limits: NodeLimits {
+                attempts_max: ATTEMPTS_MAX,
+                attempts_bytes_max: ATTEMPTS_BYTES_MAX,
+                invocation_bytes_max: INVOCATION_BYTES_MAX,
+                metered_handlers_max: METERED_HANDLERS_MAX,
+            },
         };
         let endpoint = self.endpoint.build();
         let transport = Arc::new(InProcess::new(endpoint.clone()));

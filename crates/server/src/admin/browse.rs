@@ -3,10 +3,9 @@
 use super::Admin;
 use super::error::AdminError;
 use super::invocations::parse;
-use crate::query::{self, Filter, Found, Order, Page};
+use crate::query::{self, Filter, Found, Order, Page, Place, Resume};
 use axum::Json;
 use axum::extract::{Query, State};
-use latchwork_engine::InvocationId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -52,8 +51,7 @@ pub(super) async fn list(
     State(app): State<Arc<Admin>>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<Value>, AdminError> {
-    let page = asked.page()?;
-    let filter = asked.filter()?;
+    let (page, filter) = asked.read()?;
     let found = query::browse(&app.handle, filter, page).await?;
     Ok(Json(shown(&found)))
 }
@@ -63,11 +61,27 @@ fn shown(found: &Found) -> Value {
         "invocations": found.rows,
         "matched": found.matched,
         "looked_at": found.looked_at,
-        "resume": found.resume.as_ref().map(query::invocation_text),
+        "resume": found.resume.as_ref().map(Resume::text),
     })
 }
 
 impl Asked {
+    fn read(self) -> Result<(Page, Filter), AdminError> {
+        let page = self.page()?;
+        let filter = self.filter()?;
+        let fits = match page.after {
+            None => true,
+            Some(Resume::Listed(_)) => filter.goes_by_list(),
+            Some(Resume::Stored(_)) => !filter.goes_by_list(),
+        };
+        if !fits {
+            return Err(AdminError::Asked(
+                "\"resume\" is from a look with another filter: begin without it".into(),
+            ));
+        }
+        Ok((page, filter))
+    }
+
     fn page(&self) -> Result<Page, AdminError> {
         let limit = self.limit.unwrap_or(LIMIT);
         if limit > LIMIT_MAX {
@@ -76,24 +90,27 @@ impl Asked {
             )));
         }
         let order = match (self.order.as_deref(), &self.older_than) {
-            (None | Some("newest"), bound) => {
-                Order::Newest(bound.as_deref().map(place).transpose()?)
-            }
-            (Some("stored"), None) => Order::Stored,
-            (Some("stored"), Some(_)) => {
+            (None | Some("newest"), bound) => Order::Newest(
+                bound
+                    .as_deref()
+                    .map(|it| place("older_than", it))
+                    .transpose()?,
+            ),
+            (Some("any"), None) => Order::Any,
+            (Some("any"), Some(_)) => {
                 return Err(AdminError::Asked(
-                    "\"older_than\" goes with the order newest; the order stored goes on with \"resume\"".into(),
+                    "\"older_than\" goes with the order newest; the order any goes on with \"resume\"".into(),
                 ));
             }
             (Some(other), _) => {
                 return Err(AdminError::Asked(format!(
-                    "there is no order {other:?}: use newest or stored"
+                    "there is no order {other:?}: use newest or any"
                 )));
             }
         };
         Ok(Page {
             order,
-            after: self.resume.as_deref().map(parse).transpose()?,
+            after: self.resume.as_deref().map(resume).transpose()?,
             limit,
         })
     }
@@ -136,13 +153,22 @@ fn list_of(text: Option<&str>) -> Vec<String> {
         .collect()
 }
 
+/// What an answer gave to go on from.
+fn resume(text: &str) -> Result<Resume, AdminError> {
+    if text.contains('.') {
+        Ok(Resume::Listed(place("resume", text)?))
+    } else {
+        Ok(Resume::Stored(parse(text)?))
+    }
+}
+
 /// A place in the order of time: `MS.ID`, when it was created and its id.
-fn place(text: &str) -> Result<(u64, InvocationId), AdminError> {
+fn place(name: &str, text: &str) -> Result<Place, AdminError> {
     let parts = text.split_once('.');
     let read = parts.and_then(|(ms, id)| Some((ms.parse().ok()?, parse(id).ok()?)));
     read.ok_or_else(|| {
         AdminError::Asked(format!(
-            "\"older_than\" is {text:?}: give when the last one was created, in ms since 1970, a dot, and its id"
+            "{name:?} is {text:?}: give when the last one was created, in ms since 1970, a dot, and its id"
         ))
     })
 }
@@ -150,11 +176,12 @@ fn place(text: &str) -> Result<(u64, InvocationId), AdminError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use latchwork_engine::InvocationId;
 
     fn asked(query: &str) -> Result<(Page, Filter), AdminError> {
         let uri = format!("/invocations?{query}").parse().unwrap();
         let Query(asked) = Query::<Asked>::try_from_uri(&uri).unwrap();
-        Ok((asked.page()?, asked.filter()?))
+        asked.read()
     }
 
     #[test]
@@ -163,18 +190,20 @@ mod tests {
         assert_eq!((page.limit, page.order), (7, Order::Newest(None)));
         assert_eq!(filter.status, ["running", "paused"]);
         assert_eq!(filter.service.as_deref(), Some("S"));
-        let id = query::invocation_text(&InvocationId::from_bytes([7; 24]));
-        let (page, _) = asked(&format!("older_than=12.{id}")).unwrap();
-        let bound = (12, InvocationId::from_bytes([7; 24]));
-        assert_eq!(page.order, Order::Newest(Some(bound)));
+        let place = (12, InvocationId::from_bytes([7; 24]));
+        let text = Resume::Listed(place).text();
+        let (page, _) = asked(&format!("older_than={text}&resume={text}")).unwrap();
+        assert_eq!(page.order, Order::Newest(Some(place)));
+        assert_eq!(page.after, Some(Resume::Listed(place)));
         for (wrong, words) in [
             ("status=runing", "no status \"runing\""),
             ("result=good", "no result \"good\""),
             ("order=oldest", "no order \"oldest\""),
             ("older_than=12", "a dot, and its id"),
-            ("order=stored&older_than=12.x", "goes on with \"resume\""),
+            ("order=any&older_than=12.x", "goes on with \"resume\""),
             ("limit=1001", "at most 1000"),
             ("resume=inv_x", "inv_x"),
+            (&format!("resume={text}&key=k"), "with another filter"),
         ] {
             let error = asked(wrong).unwrap_err().to_string();
             assert!(error.contains(words), "{wrong}: {error}");

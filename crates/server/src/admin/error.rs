@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use latchwork_engine::Halt;
+use latchwork_engine::table::length::TooLong;
 use latchwork_protocol::admin::ErrorBody;
 use latchwork_protocol::id::IdError;
 use latchwork_protocol::scope::ScopeError;
@@ -30,6 +31,8 @@ pub(super) enum AdminError {
     Id(#[from] IdError),
     #[error(transparent)]
     Scope(#[from] ScopeError),
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
     #[error("{0}")]
     Body(String),
     #[error("nothing is served at {0}: see the admin API's reference for the paths")]

@@ -22,6 +22,8 @@ mod choice;
 mod deployments;
 mod describe;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod health;
 mod invocations;
 mod metrics;
@@ -39,11 +41,10 @@ mod why;
 
 use crate::access::Access;
 use crate::health::Health;
+use crate::listen::{self, Port};
 use crate::metrics::Sources;
-use crate::tls::{Door, Socket};
 use crate::transport::HttpTransport;
 use axum::extract::Request;
-use axum::serve::Listener;
 #[cfg(feature = "ui")]
 use axum::{
     extract::{Path, State},
@@ -51,12 +52,11 @@ use axum::{
     response::Response,
 };
 use error::AdminError;
+use hyper_util::service::TowerToHyperService;
 use latchwork_runtime::{Backups, Clock, Handle};
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 /// What the admin API serves with.
 pub struct Admin {
@@ -100,47 +100,16 @@ enum Api {
     V3,
 }
 
-/// Serves operators until `shutdown`, then ends what is being answered.
-///
-/// # Errors
-/// If the listener fails.
-pub(crate) async fn serve(
+/// Serves operators until `shutdown`; then takes no more connections, and lets those that there
+/// are end what they are at, up to the limit of the port.
+pub async fn serve(
     listener: TcpListener,
-    door: Door,
+    port: Port,
     app: Arc<Admin>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(Secured { listener, door }, routes::router(app))
-        .with_graceful_shutdown(shutdown)
-        .await
-}
-
-/// Connections as they come, in TLS if the server speaks it.
-struct Secured {
-    listener: TcpListener,
-    door: Door,
-}
-
-impl Listener for Secured {
-    type Io = Socket;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Socket, SocketAddr) {
-        // Waits and tries again where the system gives no socket.
-        let (tcp, address) = <TcpListener as Listener>::accept(&mut self.listener).await;
-        (self.door.open(quick(tcp)), address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-/// Small answers would wait for the acknowledgement of those before.
-fn quick(tcp: TcpStream) -> TcpStream {
-    // A connection that cannot be set so is slower, and works.
-    let _ = tcp.set_nodelay(true);
-    tcp
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let service = TowerToHyperService::new(routes::router(app));
+    listen::serve(listener, port, service, shutdown).await;
 }
 
 #[cfg(feature = "ui")]

@@ -275,7 +275,7 @@ impl Operation {
                 "created_from" | "created_to" => {
                     json!({"type": "integer", "minimum": 0, "description": "ms since 1970"})
                 }
-                "order" => json!({"enum": ["newest", "stored"]}),
+                "order" => json!({"enum": ["newest", "any"]}),
                 "result" => json!({"enum": ["success", "failure"]}),
                 "from" => json!({"type": "integer", "minimum": 0}),
                 "force" => json!({"type": "boolean"}),

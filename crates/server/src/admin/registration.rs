@@ -67,6 +67,14 @@ pub(super) fn address(uri: &str) -> Result<String, AdminError> {
         ));
     }
     let host = authority.host().to_ascii_lowercase();
+    if host.is_empty() {
+        return Err(refused("it has no host"));
+    }
+    // What is no port is no part of what `port_u16` gives, as 99999.
+    let after = &authority.as_str()[host.len()..];
+    if !after.is_empty() && authority.port_u16().is_none() {
+        return Err(refused("its port is none from 0 to 65535"));
+    }
     let port = match authority.port_u16() {
         Some(port) if port != default_port => format!(":{port}"),
         _ => String::new(),

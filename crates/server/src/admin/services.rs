@@ -134,7 +134,7 @@ fn described(entry: &ServiceEntry, overrides: &Overrides) -> ServiceMetadata {
 }
 
 /// A member that has no effect would look as if it had one.
-fn read(body: Map<String, Value>) -> Result<UpdateService, AdminError> {
+pub(super) fn read(body: Map<String, Value>) -> Result<UpdateService, AdminError> {
     let known = |key: &&String| !SETTINGS.contains(&key.as_str()) && key.as_str() != RESET;
     if let Some(unknown) = body.keys().find(known) {
         return Err(AdminError::Body(format!(

@@ -19,6 +19,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use latchwork_engine::table::inbox::{self, Lock};
+use latchwork_engine::table::length::check_length;
 use latchwork_engine::table::{Address, invocation::Status};
 use latchwork_engine::{Halt, InvocationId, Reply, StateEntry, Unchanged, View, read};
 use latchwork_protocol::admin::{
@@ -174,6 +175,8 @@ fn address(
     if let Some(scope) = &scope {
         check_scope(scope)?;
     }
+    check_length("the name of the service", service.as_bytes())?;
+    check_length("the key", key.as_bytes())?;
     Ok(Address {
         service,
         scope,
@@ -196,6 +199,9 @@ async fn write(
     entries: Entries,
     only_if: Option<Unchanged>,
 ) -> Result<Reply, AdminError> {
+    for name in entries.keys() {
+        check_length("a state key", name)?;
+    }
     let patch = latchwork_engine::PatchState {
         partition_key: home(address),
         state: listed(entries),

@@ -3,8 +3,8 @@
 use super::reply::{self, Reply};
 use super::{Ingress, body, text, unanswered};
 use crate::error::Refusal;
+use crate::listen::Paced;
 use http::StatusCode;
-use hyper::body::Incoming;
 use latchwork_engine::{InvocationId, Target, read as tables};
 use latchwork_protocol::derive;
 use latchwork_protocol::id::parse_invocation;
@@ -64,7 +64,7 @@ pub(super) async fn output(
 }
 
 /// The id that a target leads to, whether or not there is such an invocation.
-pub(super) async fn lookup(app: &Ingress, body: Incoming) -> Result<Reply, Refusal> {
+pub(super) async fn lookup(app: &Ingress, body: Paced) -> Result<Reply, Refusal> {
     let id = read(app, body).await?.id;
     let found = LookupReply {
         invocation_id: text(id),
@@ -75,7 +75,7 @@ pub(super) async fn lookup(app: &Ingress, body: Incoming) -> Result<Reply, Refus
 }
 
 /// What a body names.
-pub(super) async fn read(app: &Ingress, body: Incoming) -> Result<Wanted, Refusal> {
+pub(super) async fn read(app: &Ingress, body: Paced) -> Result<Wanted, Refusal> {
     let limit = app.settings.body_bytes_max.min(BODY_BYTES_MAX);
     let body = body::read(body, limit, &app.receiving).await?;
     let target: TargetBody = serde_json::from_slice(&body).map_err(Refusal::TargetBody)?;

@@ -6,8 +6,8 @@
 use super::reply::{self, Reply};
 use super::{Ingress, body};
 use crate::error::Refusal;
+use crate::listen::Paced;
 use http::StatusCode;
-use hyper::body::Incoming;
 use latchwork_engine::{Answer, Failure, Identity, InvocationId};
 use latchwork_protocol::id::{Awakeable, parse_awakeable};
 use latchwork_runtime::AskError;
@@ -16,14 +16,14 @@ use latchwork_runtime::AskError;
 const REJECTED: u32 = 500;
 
 /// Completes an awakeable with the body.
-pub(super) async fn resolve(app: &Ingress, id: &str, body: Incoming) -> Result<Reply, Refusal> {
+pub(super) async fn resolve(app: &Ingress, id: &str, body: Paced) -> Result<Reply, Refusal> {
     let awakeable = parse_awakeable(id)?;
     let body = body::read(body, app.settings.body_bytes_max, &app.receiving).await?;
     complete(app, awakeable, Answer::Value(body)).await
 }
 
 /// Fails an awakeable with the body as message.
-pub(super) async fn reject(app: &Ingress, id: &str, body: Incoming) -> Result<Reply, Refusal> {
+pub(super) async fn reject(app: &Ingress, id: &str, body: Paced) -> Result<Reply, Refusal> {
     let awakeable = parse_awakeable(id)?;
     let body = body::read(body, app.settings.body_bytes_max, &app.receiving).await?;
     let message = String::from_utf8_lossy(&body);

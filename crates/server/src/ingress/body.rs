@@ -1,10 +1,14 @@
 //! Bodies of requests: read whole, under a limit for each and a budget for all.
 
 use crate::error::Refusal;
+use crate::listen::Paced;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Memory that is made ready for a body of which only a part has come.
+const RESERVED_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes of bodies that may be on their way in at a time.
 ///
@@ -20,6 +24,14 @@ impl Budget {
     pub fn new(bytes: usize) -> Self {
         Self {
             left: AtomicUsize::new(bytes),
+        }
+    }
+
+    /// Whether there is room for so many bytes just now.
+    fn has(&self, bytes: usize) -> Result<(), Refusal> {
+        match self.left.load(Ordering::Relaxed) {
+            left if left < bytes => Err(Refusal::Overloaded),
+            _ => Ok(()),
         }
     }
 
@@ -56,11 +68,7 @@ impl Drop for Share<'_> {
 }
 
 /// The whole body; one that came in one piece is not copied.
-pub(super) async fn read(
-    mut body: Incoming,
-    limit: usize,
-    budget: &Budget,
-) -> Result<Bytes, Refusal> {
+pub(super) async fn read(mut body: Paced, limit: usize, budget: &Budget) -> Result<Bytes, Refusal> {
     let too_large = || Refusal::TooLarge { limit };
     if body.is_end_stream() {
         return Ok(Bytes::new());
@@ -69,8 +77,10 @@ pub(super) async fn read(
     if announced > limit {
         return Err(too_large());
     }
+    // What is announced is not taken before it comes: whoever announces much and sends nothing
+    // would keep all others out.
+    budget.has(announced)?;
     let mut share = Share { budget, bytes: 0 };
-    share.grow_to(announced)?;
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -88,7 +98,7 @@ pub(super) async fn read(
             continue;
         }
         if whole.is_empty() {
-            whole.reserve(announced.max(bytes));
+            whole.reserve(announced.min(RESERVED_BYTES_MAX).max(bytes));
             whole.extend_from_slice(&first);
         }
         whole.extend_from_slice(&data);

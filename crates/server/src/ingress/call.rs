@@ -4,9 +4,10 @@ use super::query::Query;
 use super::reply::{self, Reply};
 use super::{Ingress, body, check_verb, text, unanswered};
 use crate::error::Refusal;
+use crate::listen::Paced;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Request, StatusCode, Uri, request};
-use hyper::body::Incoming;
+use latchwork_engine::table::length::check_length;
 use latchwork_engine::{
     Failure, Header, Input, InvocationId, Invoke, Outcome, Reply as Answer, Target, TargetKind,
 };
@@ -31,7 +32,7 @@ pub(super) async fn call(
     target: ingress::Target,
     verbs: &'static [&'static str],
     trace: Option<&TraceContext>,
-    request: Request<Incoming>,
+    request: Request<Paced>,
 ) -> Result<Reply, Refusal> {
     let settings = check(app, registry, &target, &request, verbs)?;
     let (head, body) = request.into_parts();
@@ -62,7 +63,7 @@ pub(super) async fn send(
     target: ingress::Target,
     verbs: &'static [&'static str],
     trace: Option<&TraceContext>,
-    request: Request<Incoming>,
+    request: Request<Paced>,
 ) -> Result<Reply, Refusal> {
     let settings = check(app, registry, &target, &request, verbs)?;
     let (head, body) = request.into_parts();
@@ -142,7 +143,7 @@ fn check(
     app: &Ingress,
     registry: &Registry,
     target: &ingress::Target,
-    request: &Request<Incoming>,
+    request: &Request<Paced>,
     verbs: &'static [&'static str],
 ) -> Result<Arc<Settings>, Refusal> {
     let ingress::Target {
@@ -159,6 +160,9 @@ fn check(
             service: service.clone(),
             handler: handler.clone(),
         });
+    }
+    if let Some(key) = &target.key {
+        check_length("the key in the path", key.as_bytes())?;
     }
     let key = idempotency_key(request.headers())?;
     if key.is_some() && settings.kind == TargetKind::WorkflowRun {
@@ -234,7 +238,7 @@ fn invoke(
     })
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     headers
         .get(&IDEMPOTENCY_KEY)
         .map(|value| ascii(&IDEMPOTENCY_KEY, value))
@@ -248,7 +252,7 @@ fn ascii<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, Refus
 }
 
 /// The id that follows from what is called, or a new one. All of one key are in one partition.
-fn identify(
+pub(super) fn identify(
     kind: TargetKind,
     target: &ingress::Target,
     idempotency_key: Option<&str>,
@@ -275,7 +279,11 @@ fn identify(
 /// The headers that the handler sees: where the request came in, then those of the caller, in
 /// the order in which they came. The token by which the server knew the caller is not for handlers,
 /// and must not get into a journal.
-fn forwarded(uri: &Uri, headers: &HeaderMap, guarded: bool) -> Result<Vec<Header>, Refusal> {
+pub(super) fn forwarded(
+    uri: &Uri,
+    headers: &HeaderMap,
+    guarded: bool,
+) -> Result<Vec<Header>, Refusal> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let mut all = Vec::with_capacity(headers.len() + 1);
     all.push(Header {

@@ -16,6 +16,8 @@ mod awakeable;
 mod body;
 mod call;
 mod cors;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod listen;
 mod query;
 mod reply;
@@ -27,9 +29,9 @@ pub(crate) use listen::serve;
 use crate::access::{Access, Caller, Role};
 use crate::error::Refusal;
 use crate::health::{Health, HealthProblem};
+use crate::listen::Paced;
 use crate::metrics::{RequestKind, Requests};
 use http::{Method, Request, StatusCode};
-use hyper::body::Incoming;
 use latchwork_engine::InvocationId;
 use latchwork_protocol::id::invocation_text;
 use latchwork_protocol::ingress::{HealthReply, Route, parse};
@@ -40,7 +42,6 @@ use reply::Reply;
 use span::RequestSpan;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What the ingress serves with.
 pub struct Ingress {
@@ -65,22 +66,18 @@ pub struct Ingress {
 pub struct IngressSettings {
     /// The largest body that is taken, in bytes.
     pub body_bytes_max: usize,
-    /// How long connections may go on once the server is asked to stop. Longer than the
-    /// partitions are given, so that those who wait can be told.
-    pub drain_limit: Duration,
 }
 
 impl Default for IngressSettings {
     fn default() -> Self {
         Self {
             body_bytes_max: 32 << 20,
-            drain_limit: Duration::from_secs(15),
         }
     }
 }
 
 /// Answers one request.
-async fn answer(app: Arc<Ingress>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+async fn answer(app: Arc<Ingress>, request: Request<Paced>) -> Result<Reply, Infallible> {
     let origin = cors::origin(request.headers());
     let mut reply = if request.method() == Method::OPTIONS {
         cors::preflight(request.headers())
@@ -92,7 +89,7 @@ async fn answer(app: Arc<Ingress>, request: Request<Incoming>) -> Result<Reply, 
 }
 
 /// Answers a request, counts it, and has it traced.
-async fn serve_one(app: &Ingress, request: Request<Incoming>) -> Reply {
+async fn serve_one(app: &Ingress, request: Request<Paced>) -> Reply {
     let registry = app.handle.registry();
     let route = parse(request.uri().path(), &|service| {
         Some(registry.service(service)?.service.kind.is_keyed())
@@ -126,7 +123,7 @@ async fn dispatch(
     caller: &Caller,
     route: Route,
     trace: Option<&TraceContext>,
-    request: Request<Incoming>,
+    request: Request<Paced>,
 ) -> Result<Reply, Refusal> {
     let verbs = route.verbs();
     // Of a call more is checked before its verb.

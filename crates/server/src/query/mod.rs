@@ -19,6 +19,8 @@ mod browse;
 mod cell;
 mod dialect;
 mod function;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod run;
 mod table;
 mod time;
@@ -31,7 +33,7 @@ mod tests;
 pub(crate) use answer::Format;
 pub(crate) use browse::browse;
 pub(crate) use run::{QueryError, run};
-pub(crate) use table::browse::{Filter, Found, Order, Page, text as invocation_text};
+pub(crate) use table::browse::{Filter, Found, Order, Page, Place, Resume};
 pub(crate) use table::{ReadError, entries, invocation};
 
 use std::time::Duration;

@@ -9,7 +9,7 @@
 
 use super::otlp::{self, Response};
 use super::settings::Target;
-use crate::transport::HttpTransport;
+use crate::transport::{HttpTransport, Reach};
 use bytes::Bytes;
 use http::StatusCode;
 use latchwork_runtime::Clock;
@@ -72,7 +72,7 @@ impl Exporter {
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
         let sending = Sending {
-            transport: HttpTransport::new(None, clock),
+            transport: HttpTransport::new(None, clock).within(Reach::anywhere()),
             target,
             sent: sent.clone(),
             waiting,

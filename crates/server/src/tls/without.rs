@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 const MISSING: &str = "this server was built without it; use one with the feature `tls`";
 
 /// Takes connections as they are.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Door;
 
 impl Door {
@@ -22,6 +22,11 @@ impl Door {
             true => Err(TlsError(MISSING.into())),
             false => Ok(Self),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self
     }
 
     pub(crate) fn is_tls(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Connections: host and port in, a socket out, in TLS where the address says so.
 
 use super::address::Address;
+use super::reach::Reach;
 use crate::tls::Trust;
 use latchwork_runtime::transport::TransportError;
 use std::io::{self, IoSlice};
@@ -23,6 +24,7 @@ pub(super) struct Dial {
     pub(super) tls: bool,
     host: String,
     port: u16,
+    reach: Arc<Reach>,
     trust: Arc<Trust>,
 }
 
@@ -47,13 +49,14 @@ pub(super) struct Dialed {
 }
 
 impl Dial {
-    pub(super) fn new(address: &Address, trust: Arc<Trust>) -> Self {
+    pub(super) fn new(address: &Address, reach: Arc<Reach>, trust: Arc<Trust>) -> Self {
         let (host, port) = address.host_and_port();
         Self {
             origin: address.origin().to_owned(),
             tls: address.is_tls(),
             host: host.to_owned(),
             port,
+            reach,
             trust,
         }
     }
@@ -69,9 +72,7 @@ impl Dial {
     }
 
     async fn connect_in_time(&self, wanted: Wanted) -> Result<Dialed, TransportError> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .map_err(|error| self.failed(error.to_string()))?;
+        let tcp = self.tcp().await?;
         tcp.set_nodelay(true)
             .map_err(|error| self.failed(error.to_string()))?;
         let socket = Quick(tcp);
@@ -98,6 +99,34 @@ impl Dial {
             address: self.origin.clone(),
             reason: "this server was built without TLS; use one with the feature `tls`".into(),
         })
+    }
+
+    /// To the first address of the host that answers, of those that may be dialled.
+    async fn tcp(&self) -> Result<TcpStream, TransportError> {
+        let addresses = tokio::net::lookup_host((self.host.as_str(), self.port))
+            .await
+            .map_err(|error| self.failed(error.to_string()))?;
+        let mut failure = self.failed("its name leads to no address".to_owned());
+        let mut is_dialled = false;
+        for address in addresses {
+            match self.reach.check(address.ip()) {
+                Ok(()) => {
+                    is_dialled = true;
+                    match TcpStream::connect(address).await {
+                        Ok(tcp) => return Ok(tcp),
+                        Err(error) => failure = self.failed(error.to_string()),
+                    }
+                }
+                Err(denied) if !is_dialled => {
+                    failure = TransportError::Unsupported {
+                        address: self.origin.clone(),
+                        reason: denied.to_string(),
+                    };
+                }
+                Err(_) => {}
+            }
+        }
+        Err(failure)
     }
 
     fn failed(&self, reason: String) -> TransportError {

@@ -4,13 +4,13 @@
 //! length, else it is chunked.
 
 use super::dial::Io;
-use super::h2::asked_twice;
+use super::h2::{HEAD_BYTES_MAX, asked_twice};
 use super::pool::Pool;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Request, Uri};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use latchwork_runtime::transport::{
     BoxFuture, ReceiveBody, ResponseHead, SendBody, Stream, TransportError,
@@ -35,7 +35,9 @@ pub(super) struct Idle {
 
 impl Idle {
     pub(super) async fn start(io: Box<dyn Io>, origin: &str) -> Result<Self, TransportError> {
-        let (requests, connection) = handshake(TokioIo::new(io))
+        let (requests, connection) = Builder::new()
+            .max_buf_size(HEAD_BYTES_MAX as usize)
+            .handshake(TokioIo::new(io))
             .await
             .map_err(|error| broken(origin, &error))?;
         tokio::spawn(async move {

@@ -16,6 +16,8 @@ use tokio::task::JoinHandle;
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const FRAME_BYTES_MAX: u32 = 64 << 10;
+/// Bytes of the head of a response.
+pub(super) const HEAD_BYTES_MAX: u32 = 64 << 10;
 /// HTTP/2 counts a window in 31 bits, and takes no more in one piece.
 const SEND_BYTES_MAX: usize = (1 << 31) - 1;
 
@@ -57,6 +59,7 @@ impl Connection {
             .initial_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_frame_size(FRAME_BYTES_MAX)
+            .max_header_list_size(HEAD_BYTES_MAX)
             .enable_push(false)
             .handshake(io)
             .await

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   OpenRequest ──▶ address (uri, cached) ──▶ pool (one per authority) ──▶ h2 stream | h1 exchange
-//!                                               └─ dial: TCP, TLS
+//!                                               └─ dial: name ──▶ reach ──▶ TCP, TLS
 //! ```
 //!
 //! Comes in: what to ask a deployment for. Goes out: both directions of one request, as they
@@ -16,8 +16,12 @@ mod h1;
 mod h2;
 mod pool;
 mod post;
+mod range;
+mod reach;
 
 pub use discovery::{Discovered, DiscoveryError};
+pub use range::{Range, Ranges};
+pub use reach::Reach;
 
 use crate::tls::Trust;
 use address::Address;
@@ -34,6 +38,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// Connections are kept until the other side closes them.
 pub struct HttpTransport {
     places: RwLock<Places>,
+    reach: Arc<Reach>,
     identity: Identity,
     trust: Arc<Trust>,
 }
@@ -64,12 +69,22 @@ impl HttpTransport {
     pub fn new(signer: Option<Signer>, clock: Arc<dyn Clock>) -> Self {
         Self {
             places: RwLock::default(),
+            reach: Arc::default(),
             identity: Identity { signer, clock },
             trust: Arc::default(),
         }
     }
 
-    /// With those who are trusted to be deployments; without, it is those whom the system trusts.
+    /// The same, with other addresses that may be dialled than those that are by default.
+    pub fn within(self, reach: Reach) -> Self {
+        Self {
+            reach: Arc::new(reach),
+            ..self
+        }
+    }
+
+    /// The same, with those who are trusted to be deployments; without, it is those whom the
+    /// system trusts.
     pub(crate) fn trusting(self, trust: Arc<Trust>) -> Self {
         Self { trust, ..self }
     }
@@ -86,7 +101,10 @@ impl HttpTransport {
         let pool = places
             .pools
             .entry(address.origin().to_owned())
-            .or_insert_with(|| Arc::new(Pool::new(&address, self.trust.clone())))
+            .or_insert_with(|| {
+                let (reach, trust) = (self.reach.clone(), self.trust.clone());
+                Arc::new(Pool::new(&address, reach, trust))
+            })
             .clone();
         let place = Arc::new(Place { address, pool });
         places.by_uri[usize::from(http1)].insert(uri.to_owned(), place.clone());

@@ -15,6 +15,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -351,4 +352,118 @@ async fn discovery_gives_up_on_an_endpoint_that_is_silent() {
         .discover(&uri, false, &BTreeMap::new(), Duration::from_millis(50))
         .await;
     assert!(matches!(refused, Err(DiscoveryError::Silent { .. })));
+}
+
+/// Answers each connection with these bytes, and then with more of the last for ever.
+async fn raw(begin: &'static [u8], again: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let uri = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut asked = [0; 1024];
+                drop(socket.read(&mut asked).await);
+                let mut sent = socket.write_all(begin).await;
+                while sent.is_ok() && !again.is_empty() {
+                    sent = socket.write_all(again).await;
+                }
+                drop(socket.read(&mut asked).await);
+            });
+        }
+    });
+    uri
+}
+
+#[tokio::test]
+async fn malicious_endpoints_are_given_up_with_words() {
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\n\
+        content-type: application/vnd.restate.endpointmanifest.v2+json\r\n";
+    const CHUNK: &[u8] = b"10\r\n                \r\n";
+    let body = |head: &'static str| -> &'static [u8] {
+        Box::leak([HEAD, head.as_bytes()].concat().into_boxed_slice())
+    };
+    for (begin, again, words) in [
+        // A body, a head, a line, a header that never end; a body that never comes.
+        (
+            body("transfer-encoding: chunked\r\n\r\n"),
+            CHUNK,
+            "larger than 8 MiB",
+        ),
+        (HEAD, b"x-a: b\r\n", "too large"),
+        (b"HTTP/1.1 200 ", b"OK", "too large"),
+        (HEAD, b"x", "too large"),
+        (
+            body("content-length: 4000000000\r\n\r\n"),
+            b"",
+            "did not answer",
+        ),
+        (b"", b"", "did not answer"),
+        // Nothing is unpacked: a bomb stays small.
+        (
+            body("content-encoding: gzip\r\ncontent-length: 2\r\n\r\n\x1f\x7f"),
+            b"",
+            "discovery of",
+        ),
+        (
+            b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n",
+            b"",
+            "Redirects are not followed",
+        ),
+    ] {
+        let uri = raw(begin, again).await;
+        let limit = Duration::from_millis(if words == "did not answer" {
+            100
+        } else {
+            60_000
+        });
+        let refused = transport()
+            .discover(&uri, true, &BTreeMap::new(), limit)
+            .await
+            .expect_err("no manifest");
+        let text = refused.to_string();
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn where_clouds_tell_secrets_nothing_is_dialled() {
+    for uri in [
+        "http://169.254.169.254",
+        "http://[::ffff:169.254.169.254]:80/latest",
+        "http://[fd00:ec2::254]",
+        "http://2852039166",
+        "http://0xa9fea9fe",
+    ] {
+        for http1 in [false, true] {
+            let refused = transport()
+                .discover(uri, http1, &BTreeMap::new(), SECONDS_10)
+                .await
+                .expect_err("denied");
+            let text = refused.to_string();
+            assert!(text.contains("deployments_allow"), "{uri}: {text}");
+        }
+    }
+}
+
+/// What a name leads to is looked at whenever it is dialled: a name that led elsewhere when the
+/// deployment was registered is of no use.
+#[tokio::test]
+async fn a_name_is_judged_by_the_address_that_is_dialled() {
+    let (uri, connections) = serve(100, echo).await;
+    let by_name = uri.replace("127.0.0.1", "localhost");
+    let denied = Reach::new(
+        &Ranges::default(),
+        &Ranges::parse("127.0.0.0/8, ::1").expect("ranges"),
+    );
+    let refused = open(&transport().within(denied), &deployment(&by_name, false)).await;
+    let text = refused.map(drop).expect_err("denied").to_string();
+    assert!(
+        text.contains("127.0.0.0/8") || text.contains("::1"),
+        "{text}"
+    );
+    assert_eq!(connections.load(Ordering::SeqCst), 0);
+    open(&transport(), &deployment(&by_name, false))
+        .await
+        .map(drop)
+        .expect("loopback is allowed by default");
 }

@@ -77,7 +77,11 @@ impl Manifest {
 
     /// Reads and checks the manifest of generation `number`.
     pub(super) fn read(path: &Path, number: u64) -> Result<Self, BackupError> {
-        let text = fs::read(path).map_err(failed(path))?;
+        Self::parse(path, fs::read(path).map_err(failed(path))?, number)
+    }
+
+    /// The same from the bytes of its file.
+    pub(super) fn parse(path: &Path, text: Vec<u8>, number: u64) -> Result<Self, BackupError> {
         let wrong = |reason: String| damaged(path, 0, reason);
         let text = String::from_utf8(text).map_err(|_| wrong("it is no text".into()))?;
         let (line, sum) = text

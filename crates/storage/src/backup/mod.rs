@@ -17,6 +17,8 @@
 //! rows mean; and when to make a backup.
 
 mod directory;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod manifest;
 mod rows;
 mod verify;

@@ -348,6 +348,26 @@ fn cut(body: &Bytes, count: u32) -> Option<Vec<Version>> {
     rest.is_empty().then_some(rows)
 }
 
+/// Gives each block of a file of rows the checksum of what it holds.
+#[cfg(feature = "fuzzing")]
+pub(super) fn mend(of: Of, bytes: &mut [u8]) {
+    if bytes.len() < HEADER_LEN {
+        return;
+    }
+    bytes[..HEADER_LEN].copy_from_slice(&of.header());
+    let mut at = HEADER_LEN;
+    while let Some(head) = bytes.get(at..at + BLOCK_HEADER_LEN) {
+        let len = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let body = at + BLOCK_HEADER_LEN;
+        let Some(end) = body.checked_add(len).filter(|end| *end <= bytes.len()) else {
+            return;
+        };
+        let crc = checksum(at as u64, &bytes[at..at + 8], &bytes[body..end]);
+        bytes[at + 8..body].copy_from_slice(&crc.to_be_bytes());
+        at = end;
+    }
+}
+
 impl Iterator for RowsReader {
     type Item = Result<Version, BackupError>;
 

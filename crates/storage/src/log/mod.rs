@@ -13,6 +13,8 @@
 
 mod batch;
 pub mod file;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 pub mod memory;
 mod meter;
 mod reader;

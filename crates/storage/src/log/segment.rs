@@ -102,6 +102,12 @@ impl FrameHeader {
             .get(..FRAME_HEADER_LEN + self.len as usize)
             .is_some_and(|frame| checksum(frame, salt) == self.crc)
     }
+
+    /// The checksum of a frame and its salt.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn checksum(frame: &[u8], salt: u64) -> u32 {
+        checksum(frame, salt)
+    }
 }
 
 /// Bytes of a frame with `len` bytes of records, and of what fills it up to the next.
@@ -151,8 +157,9 @@ fn checksum(frame: &[u8], salt: u64) -> u32 {
 /// Cuts the records of a frame out of its bytes; nothing if they do not fill it exactly.
 pub(super) fn records(header: &FrameHeader, frame: &Bytes) -> Option<Vec<(Lsn, Bytes)>> {
     let body = frame.slice(FRAME_HEADER_LEN..FRAME_HEADER_LEN + header.len as usize);
+    let end = header.first.checked_add(header.count.into())?;
     let mut ranges = RecordRanges::of(&body);
-    let records: Vec<_> = (header.first..)
+    let records: Vec<_> = (header.first..end)
         .zip(ranges.by_ref())
         .map(|(lsn, range)| (lsn, body.slice(range)))
         .collect();
@@ -271,5 +278,9 @@ mod tests {
         let header = FrameHeader::decode(&frame).unwrap();
         assert_eq!(records(&FrameHeader { count: 2, ..header }, &frame), None);
         assert_eq!(records(&FrameHeader { len: 8, ..header }, &frame), None);
+        assert_eq!(records(&FrameHeader { count: 0, ..header }, &frame), None);
+        // Nor are those whose numbers would be beyond the last one there is.
+        let first = u64::MAX;
+        assert_eq!(records(&FrameHeader { first, ..header }, &frame), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Store, StoreRow, TablesError};
 use crate::Lsn;
+use crate::durable;
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 use latchwork_engine::{ReadError, Rows, View};
@@ -49,7 +50,7 @@ impl DiskStore {
             .max_journaling_size(JOURNAL_BYTES_MAX)
             .open()
             .map_err(failed)?;
-        (0..partitions)
+        let stores: Result<Vec<_>, TablesError> = (0..partitions)
             .map(|partition| {
                 let rows = database
                     .keyspace(&format!("partition-{partition}"), || {
@@ -64,7 +65,14 @@ impl DiskStore {
                     place: place.clone(),
                 })
             })
-            .collect()
+            .collect();
+        // The database syncs its files, and not the names of the directories that it makes for
+        // them: a loss of power would take away what the log was trimmed by.
+        durable::sync_tree(directory).map_err(|error| TablesError::Failed {
+            place: place.clone(),
+            reason: error.to_string(),
+        })?;
+        stores
     }
 
     fn failed(&self, reason: impl ToString) -> TablesError {

@@ -1,23 +1,27 @@
-//! The thread that writes sealed layers into the store.
+//! What brings sealed layers into the store.
 //!
 //! ```text
-//!   seal ──layer──▶ bounded channel ──▶ store.write, one layer a step ──▶ store.persist
+//!   seal ──layer──▶ waiting, bounded ──▶ store.write, one layer a step ──▶ store.persist
 //!   persisted() ◀──────────────────────── the LSN that this has reached ◀──────┘
 //! ```
 //!
-//! It also frees what is written and needed no more: tens of thousands of rows, which the
-//! partition's thread would stand still for. It stops at the first error, which everybody who comes after is told.
+//! As a rule it is a thread of its own. It also frees what is written and needed no more: tens of
+//! thousands of rows, which the partition's thread would stand still for. Where nothing may have
+//! a thread, the caller writes the layers, one by one, when it likes. Either stops at the first
+//! error, which everybody who comes after is told.
 
 use super::layer::Layer;
 use super::{Store, TablesError};
 use crate::Lsn;
+use latchwork_engine::mutation::Mutation;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-/// Layers that wait in the channel. As many, and one, may be on their way to the disk;
-/// whoever seals one more waits.
+/// Layers that wait. As many, and one, may be on their way to the disk; whoever seals one more
+/// waits, or writes one.
 const WAITING_MAX: usize = 2;
 
 /// What the thread is given.
@@ -27,26 +31,33 @@ enum Work {
     Free(Arc<Layer>),
 }
 
-/// What the thread tells.
+/// What is told of the writing.
 struct Progress {
     persisted: AtomicU64,
     failure: OnceLock<TablesError>,
 }
 
-/// The thread, and the way to it.
+/// The way into the store.
 pub(super) struct Flusher {
     progress: Arc<Progress>,
-    /// Absent once it was stopped.
-    thread: Option<(SyncSender<Work>, JoinHandle<()>)>,
+    writer: Writer,
+}
+
+/// Who writes.
+enum Writer {
+    Thread(SyncSender<Work>, JoinHandle<()>),
+    Caller {
+        store: Arc<dyn Store>,
+        waiting: VecDeque<Arc<Layer>>,
+    },
+    /// Nobody any more.
+    Stopped,
 }
 
 impl Flusher {
     /// Starts the thread; `persisted` is what the store holds.
     pub(super) fn start(store: Arc<impl Store>, persisted: Lsn) -> Result<Self, TablesError> {
-        let progress = Arc::new(Progress {
-            persisted: AtomicU64::new(persisted),
-            failure: OnceLock::new(),
-        });
+        let progress = Progress::from(persisted);
         let (works, arriving) = sync_channel(WAITING_MAX);
         let told = progress.clone();
         let thread = std::thread::Builder::new()
@@ -62,8 +73,19 @@ impl Flusher {
             })?;
         Ok(Self {
             progress,
-            thread: Some((works, thread)),
+            writer: Writer::Thread(works, thread),
         })
+    }
+
+    /// One whose caller writes.
+    pub(super) fn by_hand(store: Arc<impl Store>, persisted: Lsn) -> Self {
+        Self {
+            progress: Progress::from(persisted),
+            writer: Writer::Caller {
+                store,
+                waiting: VecDeque::new(),
+            },
+        }
     }
 
     /// Everything up to this LSN is on disk and synced.
@@ -71,7 +93,7 @@ impl Flusher {
         self.progress.persisted.load(Ordering::Acquire)
     }
 
-    /// Whether the thread has failed.
+    /// Whether a write has failed.
     pub(super) fn check(&self) -> Result<(), TablesError> {
         self.progress
             .failure
@@ -79,26 +101,65 @@ impl Flusher {
             .map_or(Ok(()), |error| Err(error.clone()))
     }
 
-    /// Hands a layer over; waits while too many are on their way.
-    pub(super) fn send(&self, layer: Arc<Layer>) -> Result<(), TablesError> {
-        let thread = self.thread.as_ref();
-        let sent = thread.map(|(works, _)| works.send(Work::Write(layer)));
-        match sent {
-            Some(Ok(())) => self.check(),
-            Some(Err(_)) | None => self.check().and(Err(TablesError::Gone)),
+    /// Hands a layer over; waits, or writes one, while too many are on their way.
+    pub(super) fn send(&mut self, layer: Arc<Layer>) -> Result<(), TablesError> {
+        match &mut self.writer {
+            Writer::Thread(works, _) => match works.send(Work::Write(layer)) {
+                Ok(()) => self.check(),
+                Err(_) => self.check().and(Err(TablesError::Gone)),
+            },
+            Writer::Caller { waiting, .. } => {
+                waiting.push_back(layer);
+                if waiting.len() > WAITING_MAX + 1 {
+                    self.write_one()?;
+                }
+                self.check()
+            }
+            Writer::Stopped => self.check().and(Err(TablesError::Gone)),
         }
+    }
+
+    /// Writes the layer that waits the longest. False: none waits, or it is not the caller who
+    /// writes.
+    pub(super) fn write_one(&mut self) -> Result<bool, TablesError> {
+        self.check()?;
+        let Writer::Caller { store, waiting } = &mut self.writer else {
+            return Ok(false);
+        };
+        let Some(layer) = waiting.pop_front() else {
+            return Ok(false);
+        };
+        let mut rows = layer.rows.iter().map(|(key, value)| (key, value.as_ref()));
+        let written = store.write(layer.lsn, &mut rows);
+        let persisted = match Mutation::PersistSkipped.is_on() {
+            false => written.and_then(|()| store.persist()),
+            true => written,
+        };
+        match persisted {
+            Ok(()) => self.progress.persisted.store(layer.lsn, Ordering::Release),
+            // Nobody else writes, so this is the first failure.
+            Err(error) => drop(self.progress.failure.set(error)),
+        }
+        self.check()?;
+        Ok(true)
     }
 
     /// Has a layer freed, here only if the thread has too much to do.
     pub(super) fn free(&self, layer: Arc<Layer>) {
-        if let Some((works, _)) = &self.thread {
+        if let Writer::Thread(works, _) = &self.writer {
             drop(works.try_send(Work::Free(layer)));
         }
     }
 
     /// Waits until all that was handed over is on disk, and ends the thread.
     pub(super) fn stop(&mut self) -> Result<(), TablesError> {
-        if let Some((works, thread)) = self.thread.take() {
+        while self.write_one()? {}
+        self.end_thread()
+    }
+
+    fn end_thread(&mut self) -> Result<(), TablesError> {
+        if let Writer::Thread(works, thread) = std::mem::replace(&mut self.writer, Writer::Stopped)
+        {
             drop(works);
             thread.join().map_err(|_| TablesError::Gone)?;
         }
@@ -106,11 +167,20 @@ impl Flusher {
     }
 }
 
+impl Progress {
+    fn from(persisted: Lsn) -> Arc<Self> {
+        Arc::new(Self {
+            persisted: AtomicU64::new(persisted),
+            failure: OnceLock::new(),
+        })
+    }
+}
+
 impl Drop for Flusher {
     fn drop(&mut self) {
         // Whoever opens the store next must not meet this thread in it. If it has failed,
         // nobody is left to be told.
-        drop(self.stop());
+        drop(self.end_thread());
     }
 }
 

@@ -15,6 +15,7 @@ use super::snapshot::Snapshot;
 use super::{Store, TablesError};
 use crate::Lsn;
 use bytes::Bytes;
+use latchwork_engine::mutation::Mutation;
 use latchwork_engine::{ReadError, Rows, View};
 use std::sync::Arc;
 
@@ -44,6 +45,22 @@ impl<S: Store> Tables<S> {
     /// # Errors
     /// If the store cannot be read, or the system refuses a thread.
     pub fn open(store: S) -> Result<Self, TablesError> {
+        Self::over(store, Flusher::start)
+    }
+
+    /// The same without a thread: whoever holds them writes the sealed layers, by
+    /// [`Tables::write_layer`]. Dropped, they lose what was not written, as in a crash.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn by_hand(store: S) -> Result<Self, TablesError> {
+        Self::over(store, |store, applied| Ok(Flusher::by_hand(store, applied)))
+    }
+
+    fn over(
+        store: S,
+        flusher: impl FnOnce(Arc<S>, Lsn) -> Result<Flusher, TablesError>,
+    ) -> Result<Self, TablesError> {
         // A store may have writes that were never synced; the log is not trimmed by those.
         store.persist()?;
         let applied = store.applied()?;
@@ -54,7 +71,7 @@ impl<S: Store> Tables<S> {
             applied,
             sealed: Vec::new(),
             sealed_lsn: applied,
-            flusher: Flusher::start(store.clone(), applied)?,
+            flusher: flusher(store.clone(), applied)?,
             store,
         })
     }
@@ -133,6 +150,15 @@ impl<S: Store> Tables<S> {
         self.flusher.send(layer)
     }
 
+    /// Writes the oldest sealed layer into the store, of tables without a thread. False: there is
+    /// none to write.
+    ///
+    /// # Errors
+    /// If the disk refuses, now or before.
+    pub fn write_layer(&mut self) -> Result<bool, TablesError> {
+        self.flusher.write_one()
+    }
+
     /// All rows as of the last commit, for readers on other threads.
     ///
     /// # Errors
@@ -160,7 +186,12 @@ impl<S: Store> Tables<S> {
 impl<S: Store> View for Tables<S> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
         let found = self.active.get(key);
-        match found.or_else(|| layer::find(&self.sealed, key)) {
+        let sealed = match Mutation::LayerSkipped.is_on() {
+            false => &self.sealed[..],
+            true => &[],
+        };
+        match found.or_else(|| layer::find(sealed, key)) {
+            Some(None) if Mutation::GravesIgnored.is_on() => self.store.get(key),
             Some(value) => Ok(value.clone()),
             None => self.store.get(key),
         }
@@ -273,6 +304,40 @@ mod tests {
         assert!(tables.seal().is_err());
         assert_eq!(tables.persisted(), 0);
         assert!(tables.close().unwrap_err().to_string().contains("no space"));
+    }
+
+    #[test]
+    fn without_a_thread_layers_are_written_by_hand_and_few_may_wait() {
+        let store = MemoryStore::default();
+        let mut tables = Tables::by_hand(store.clone()).unwrap();
+        for (lsn, value) in [(1, "one"), (2, "two"), (3, "three")] {
+            tables.commit(lsn, put(value)).unwrap();
+            tables.seal().unwrap();
+        }
+        assert_eq!((tables.persisted(), tables.sealed.len()), (0, 3));
+        assert!(tables.write_layer().unwrap());
+        assert_eq!(store.get(b"key").unwrap(), Some(Bytes::from("one")));
+        assert_eq!(tables.persisted(), 1);
+        for lsn in 4..6 {
+            tables.commit(lsn, put("more")).unwrap();
+            tables.seal().unwrap();
+        }
+        assert_eq!(tables.persisted(), 2, "a fourth was not let wait");
+        drop(tables);
+        assert_eq!(store.crash().applied().unwrap(), 2);
+    }
+
+    #[test]
+    fn by_hand_too_a_failed_write_is_the_last() {
+        let (store, say) = Gate::new();
+        let mut tables = Tables::by_hand(store).unwrap();
+        tables.commit(1, put("lost")).unwrap();
+        tables.seal().unwrap();
+        say.send(Err(TablesError::Gone)).unwrap();
+        assert!(tables.write_layer().is_err());
+        assert!(tables.commit(2, put("more")).is_err());
+        assert!(tables.write_layer().is_err());
+        assert_eq!(tables.persisted(), 0);
     }
 
     #[test]

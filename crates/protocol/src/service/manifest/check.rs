@@ -317,6 +317,9 @@ fn foreign_reference(schema: &Value) -> Option<&str> {
 }
 
 /// A letter, or `_` and a letter or digit; then letters, digits, `_` and what `more` allows.
+/// Bytes of a name: it becomes part of what is stored for each key.
+const NAME_BYTES_MAX: usize = 1024;
+
 fn is_name(name: &str, more: impl Fn(u8) -> bool) -> bool {
     let bytes = name.as_bytes();
     let begins = match bytes {
@@ -325,6 +328,7 @@ fn is_name(name: &str, more: impl Fn(u8) -> bool) -> bool {
         _ => false,
     };
     begins
+        && bytes.len() <= NAME_BYTES_MAX
         && bytes
             .iter()
             .all(|&byte| byte.is_ascii_alphanumeric() || byte == b'_' || more(byte))

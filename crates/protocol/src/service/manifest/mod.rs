@@ -53,7 +53,7 @@ pub enum ManifestError {
     /// A service name that does not match the pattern.
     #[error(
         "service name {service:?} is refused: begin with a letter, or '_' and a letter or digit, \
-         and go on with letters, digits, '.', '_' and '-'."
+         and go on with letters, digits, '.', '_' and '-', 1024 characters at most."
     )]
     ServiceName {
         /// The name.
@@ -76,7 +76,7 @@ pub enum ManifestError {
     /// A handler name that does not match the pattern.
     #[error(
         "handler name {handler:?} of service {service} is refused: begin with a letter, or '_' and \
-         a letter or digit, and go on with letters, digits and '_'."
+         a letter or digit, and go on with letters, digits and '_', 1024 characters at most."
     )]
     HandlerName {
         /// The service.

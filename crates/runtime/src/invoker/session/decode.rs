@@ -2,6 +2,7 @@
 
 use super::{Ended, Session, Violation, to_invocation};
 use bytes::Bytes;
+use latchwork_engine::table::length;
 use latchwork_engine::{
     AttachTo, AttemptFailure, Awaited, CANCEL_SIGNAL, Call, CompletePromise, Entry, Failure,
     Future, GetState, Header, Identity, Input, InvocationId, Invoke, Metadata, Next, Op, Output,
@@ -138,6 +139,7 @@ impl Session {
             ty::GET_PROMISE => {
                 let get: wire::GetPromise = decode(&frame)?;
                 self.check_workflow()?;
+                check_length("the name of a promise", get.key.as_bytes())?;
                 Some(Op::GetPromise(PromiseRead {
                     name: get.key,
                     completion: self.own(get.result_completion_id, frame.ty)?,
@@ -146,6 +148,7 @@ impl Session {
             ty::PEEK_PROMISE => {
                 let peek: wire::PeekPromise = decode(&frame)?;
                 self.check_workflow()?;
+                check_length("the name of a promise", peek.key.as_bytes())?;
                 Some(Op::PeekPromise(PromiseRead {
                     name: peek.key,
                     completion: self.own(peek.result_completion_id, frame.ty)?,
@@ -275,6 +278,7 @@ impl Session {
     fn complete_promise(&mut self, frame: &Frame) -> Checked<Op> {
         let complete: wire::CompletePromise = decode(frame)?;
         self.check_workflow()?;
+        check_length("the name of a promise", complete.key.as_bytes())?;
         let settled = match complete.completion {
             Some(wire::PromiseCompletion::Value(value)) => settled_value(&frame.body, &value),
             Some(wire::PromiseCompletion::Failure(reason)) => Settled::Failure(failure(reason)),
@@ -345,6 +349,7 @@ impl Session {
         if settings.kind == TargetKind::Plain && !key.is_empty() {
             return refuse(format!("a call to the plain service {service} has a key"));
         }
+        check_length("the key of a call", key.as_bytes())?;
         if idempotency_key.as_deref() == Some("") {
             return refuse("a call has an empty idempotency key");
         }
@@ -354,15 +359,16 @@ impl Session {
             (_, key, Some(idempotency_key)) => {
                 derive::idempotent(None, &service, key.as_deref(), &handler, idempotency_key)
             }
-            (_, Some(key), None) => {
-                derive::join(derive::partition_key(None, &service, key), rand::random())
-            }
-            (_, None, None) => crate::random_id(),
+            (_, Some(key), None) => derive::join(
+                derive::partition_key(None, &service, key),
+                self.dice.unique(),
+            ),
+            (_, None, None) => self.dice.id(),
         };
         let (completion_retention_ms, journal_retention_ms) =
             settings.retention(idempotency_key.is_some());
         Ok(Invoke {
-            incarnation: rand::random(),
+            incarnation: self.dice.incarnation(),
             id: InvocationId::from_bytes(id),
             target: Target {
                 service,
@@ -495,7 +501,13 @@ impl Session {
     }
 }
 
+/// What becomes part of a row's key has a length that the store takes.
+fn check_length(what: &'static str, text: &[u8]) -> Checked<()> {
+    length::check_length(what, text).map_err(|error| Violation(error.to_string()))
+}
+
 fn check_state_key(key: &Bytes) -> Checked<()> {
+    check_length("a state key", key)?;
     match std::str::from_utf8(key) {
         Ok(_) => Ok(()),
         Err(_) => refuse("a state key is not UTF-8"),

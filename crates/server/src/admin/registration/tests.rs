@@ -73,6 +73,9 @@ fn one_place_is_one_address() {
         "/a",
         "ftp://host",
         "http://me@host",
+        "http://:9080",
+        "http://host:99999",
+        "http://host:",
         "",
     ] {
         assert!(address(bad).is_err(), "{bad}");

@@ -6,6 +6,7 @@ use super::{
     long, maybe, maybe_time, names, text, time, truth,
 };
 use latchwork_engine::table::invocation::{self as stored, Invocation, Status};
+use latchwork_engine::table::listing::{self, Standing};
 use latchwork_engine::{
     AttemptFailure, Combinator, Future, InvocationId, Mismatch, Outcome, Target, TargetKind, View,
     read,
@@ -352,13 +353,14 @@ fn walk<T: 'static>(
     wish: &Wish,
     make: impl Fn(&dyn Tables, InvocationId, Invocation) -> Result<Made<T>, ReadError> + 'static,
 ) -> Box<dyn Scan> {
-    if named(wish).is_none() && matches!(wish.text("status"), Some("running" | "ready")) {
-        // Those that have or must get an attempt are listed on their own.
+    if named(wish).is_none()
+        && let Some(standing) = wish.text("status").and_then(seldom)
+    {
         return Stored::open(
             columns,
-            everywhere(source, stored::all_ready),
+            everywhere(source, move || listing::all_of(standing, None, None)),
             Box::new(move |tables, key, _| {
-                let Some(id) = stored::parse_key(key) else {
+                let Some(id) = listing::parse_key(key).map(|listed| listed.id) else {
                     return Ok(Made::Nothing);
                 };
                 match read::invocation(tables, &id)? {
@@ -376,6 +378,17 @@ fn walk<T: 'static>(
             None => Ok(Made::Nothing),
         }),
     )
+}
+
+/// Where those stand that have this status, if they are few among many: then the list is a
+/// shorter way to them than all that is stored.
+fn seldom(status: &str) -> Option<Standing> {
+    match status {
+        "running" | "ready" => Some(Standing::Running),
+        "backing-off" => Some(Standing::BackingOff),
+        "paused" => Some(Standing::Paused),
+        _ => None,
+    }
 }
 
 /// Where the rows of the invocations are that a wish leaves in.

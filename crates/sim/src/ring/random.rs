@@ -1,0 +1,45 @@
+//! Pseudo-random numbers: the same seed, the same world.
+
+/// xorshift64*, after a mixing of the seed so that neighbours differ.
+#[derive(Debug)]
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(mix(&[seed]) | 1)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// A number from 0 to `end`, exclusive.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        (self.next() >> 11) % end.max(1)
+    }
+
+    /// True so many times in a thousand.
+    pub(super) fn chance(&mut self, permille: u64) -> bool {
+        self.below(1000) < permille
+    }
+}
+
+/// One number from several, each bit of it depending on all (splitmix64).
+pub(super) fn mix(parts: &[u64]) -> u64 {
+    let mut all = 0x9E37_79B9_7F4A_7C15_u64;
+    for part in parts {
+        all = (all ^ part).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        all = (all ^ (all >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        all ^= all >> 31;
+    }
+    all
+}
+
+/// The same for a text.
+pub(super) fn mix_text(text: &str) -> u64 {
+    let parts: Vec<u64> = text.bytes().map(u64::from).collect();
+    mix(&parts)
+}
