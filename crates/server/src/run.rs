@@ -231,8 +231,14 @@ async fn serve(config: &Config) -> Result<(), RunError> {
     let watch = tokio::spawn(health::watch(node.handle(), health, watched.0, watched.1));
     let reloading = reloading(&access, &door, &trust)?;
     announce(config, &node, &door, &ingress_addr, &admin_addr);
-    if exposed_to == Open::Everybody {
-        tracing::warn!("whoever reaches the server can do everything: insecure_no_auth is set");
+    match exposed_to {
+        Open::Nobody => {}
+        Open::ThisMachine => tracing::info!(
+            "nobody is asked for a token: every program on this machine can do everything"
+        ),
+        Open::Everybody => {
+            tracing::warn!("whoever reaches the server can do everything: insecure_no_auth is set");
+        }
     }
 
     tokio::select! {
