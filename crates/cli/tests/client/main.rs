@@ -3,12 +3,16 @@
 //!
 //! Start at `world`, which starts both. Each test has a server of its own.
 
+mod access;
 mod backup;
 mod doctor;
 mod handlers;
 mod hostile;
 mod invocations;
 mod local;
+mod raw;
 mod registry;
 mod targets;
+#[cfg(feature = "tls")]
+mod tls;
 mod world;
