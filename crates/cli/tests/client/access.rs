@@ -1,10 +1,11 @@
 //! Who may do what: servers that ask for tokens, and those that ask nobody.
 
 use crate::raw::{ask, request, status};
-use crate::world::{Ran, World, ended, free, program, run, until};
+use crate::world::{PATIENCE, Ran, World, ended, free, program, run, until};
 use serde_json::Value;
 use std::fs;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const ROLES: [&str; 4] = ["caller", "viewer", "operator", "admin"];
@@ -251,8 +252,26 @@ fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn strangers_are_let_in_without_a_token_only_if_the_operator_says_so() {
+    let room = TempDir::new().expect("a directory");
     let refused = |admin: &str, ingress: &str| -> Ran {
-        run(&["serve", "--admin-addr", admin, "--ingress-addr", ingress])
+        let arguments = ["serve", "--admin-addr", admin, "--ingress-addr", ingress];
+        let mut command = program(&room, &arguments);
+        let piped = command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut server = piped.spawn().expect("it starts");
+        let began = Instant::now();
+        while server.try_wait().expect("a process").is_none() {
+            if began.elapsed() > PATIENCE {
+                server.kill().expect("killed");
+                panic!("it serves at {admin} and {ingress}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let output = server.wait_with_output().expect("it has ended");
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            out: String::new(),
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
     };
     for (admin, ingress, what) in [
         ("0.0.0.0:0", "127.0.0.1:0", "admin API"),
@@ -265,7 +284,6 @@ fn strangers_are_let_in_without_a_token_only_if_the_operator_says_so() {
             "{ran:?}"
         );
     }
-    let room = TempDir::new().expect("a directory");
     let at = free();
     let admin = format!("0.0.0.0:{}", at.port());
     let arguments = [
