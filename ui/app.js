@@ -5,7 +5,7 @@
 // `views` has a file for each page, `parts` what several pages use, `vendor` the libraries. There is
 // no build step: what is here is what the browser runs.
 import { html, render, useEffect, useSignal } from "./vendor/index.js";
-import { reachable, version } from "./parts/api.js";
+import { reachable, sign, token, version, wanted } from "./parts/api.js";
 import { Icon } from "./parts/icons.js";
 import { keys } from "./parts/keys.js";
 import { useLoad } from "./parts/load.js";
@@ -41,6 +41,11 @@ function Page() {
   }
 }
 
+const SignIn = () => html`<form class="card pad stack" onSubmit=${(event) => { event.preventDefault(); sign(event.target.token.value.trim()); }}>
+  <h1>Sign in</h1><p role="alert">${wanted.value}</p>
+  <label class="field"><span>Token <em>(kept by this tab)</em></span><input type="password" name="token" required autocomplete="off" /></label>
+  <div><button class="button main">Sign in</button></div></form>`;
+
 function App() {
   const helps = useSignal(false);
   const told = useLoad(() => version(), []);
@@ -55,7 +60,6 @@ function App() {
       "?": () => (helps.value = true),
       ...Object.fromEntries(PAGES.map((place) => [place.means, () => go(place.where)])),
     });
-    /** @param {KeyboardEvent} event */
     const palette = (event) => {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
         event.preventDefault();
@@ -74,11 +78,11 @@ function App() {
       <button class="finder" onClick=${() => (opened.value = true)}><${Icon} name="search" /><span class="grow">Go to…</span><kbd>Ctrl K</kbd></button>
       <nav aria-label="Pages"><ul class="nav">${PAGES.map((place) => html`<li><a href=${place.where} aria-current=${place === current ? "page" : undefined}><${Icon} name=${place.icon} />
         <span>${place.text}</span></a></li>`)}</ul></nav>
-      <div class="foot"><button class="button plain" style=${{ justifySelf: "start", marginLeft: "-7px" }} onClick=${() => (helps.value = true)}><${Icon} name="help" />Keys <kbd>?</kbd></button>
+      <div class="foot"><button class="button plain" style=${{ justifySelf: "start", marginLeft: "-7px" }} onClick=${() => (helps.value = true)}><${Icon} name="help" />Keys <kbd>?</kbd></button>${token() && html`<button class="button plain" onClick=${() => sign()}>Sign out</button>`}
         <span title="All times are those of this browser">Times in ${zone}</span>${told.value && html`<span>${told.value.version.replace(/^.*latchwork\./, "latchwork ")}</span>`}</div></div>
     <main id="main" tabindex="-1" style=${{ outline: 0 }}>
       ${!reachable.value && html`<div class="note bad" role="alert" style=${{ marginBottom: "14px" }}><${Icon} name="alert" />The server does not answer. What is shown may be old; this page tries again by itself.</div>`}
-      <${Page} /><p class="faint small thin" style=${{ marginTop: "18px" }}>Times in ${zone}</p></main>
+      ${wanted.value ? html`<${SignIn} />` : html`<${Page} />`}<p class="faint small thin" style=${{ marginTop: "18px" }}>Times in ${zone}</p></main>
   </div>
   ${opened.value && html`<${Palette} />`}
   ${helps.value && html`<${Dialog} title="Keys" close=${() => (helps.value = false)}><dl class="facts">${HELP.map(([key, means]) => html`<dt>${key.split(" ").map((one) => html`<kbd>${one}</kbd> `)}</dt>

@@ -318,6 +318,42 @@ export const checks = [
     const again = await fetch(`${world.admin}/ui/app.js`, { headers: { "if-none-match": first.headers.get("etag") } });
     assert.equal(again.status, 304);
   }],
+  ["a server that asks for tokens asks for one in the page, and then all works with it", async (world) => {
+    const own = await world.guarded();
+    const page = await world.page({ own: [own.admin, own.ingress] });
+    const sign = async (token) => {
+      await page.getByLabel("Token").fill(token);
+      await button(page, "Sign in").click();
+    };
+    await page.goto(`${own.admin}/ui/`);
+    await page.getByRole("alert").getByText("a token is needed").waitFor();
+    await sound(page, "the sign-in");
+    await sign("lwk_wrong");
+    await page.getByRole("alert").getByText("not known here").waitFor();
+    await sign(own.tokens.viewer);
+    await page.locator(".live:not(.off)").waitFor();
+    // A viewer sees all, and is told what it cannot do.
+    await page.goto(`${own.admin}/ui/#/deployments`);
+    await page.getByRole("link", { name: "Register" }).first().click();
+    await dialog(page).getByLabel("Address").fill(world.handlers);
+    await button(page, "Register").click();
+    await dialog(page).getByRole("alert").getByText("needs the role admin").waitFor();
+    await page.keyboard.press("Escape");
+    await button(page, "Sign out").click();
+    await sign(own.tokens.admin);
+    await page.getByRole("link", { name: "Register" }).first().click();
+    await dialog(page).getByLabel("Address").fill(world.handlers);
+    await button(page, "Register").click();
+    await page.waitForURL(/#\/deployments\/dp_/);
+    await page.goto(`${own.admin}/ui/#/services/Stock/add`);
+    await page.getByLabel("Key", { exact: false }).first().fill("guarded");
+    await page.getByLabel("Input as JSON").fill("7");
+    assert.doesNotMatch(await page.locator(".value pre").first().innerText(), /lwk_/);
+    await button(page, "Call").click();
+    await page.getByLabel("Answer").getByText("7").waitFor();
+    assert.deepEqual(await page.context().cookies(), []);
+    await page.context().close();
+  }],
   ["a deployment that is needed is removed only after a warning", async (world, page) => {
     await world.sent("Reminder/wait", 3600);
     const [{ id }] = (await world.ask("GET", "/deployments")).deployments;

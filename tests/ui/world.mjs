@@ -1,6 +1,6 @@
 // What the walk needs: a server with handlers, a browser that is watched, and ways to ask.
-import { spawn } from "node:child_process";
-import { copyFileSync, createWriteStream, mkdirSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { copyFileSync, createWriteStream, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -65,14 +65,8 @@ export class World {
   }
 
   async start(chromium) {
-    mkdirSync(join(this.folder, "data"));
-    const [program, ...args] = this.command;
-    const server = new Program("server", program, args, {
-      LATCHWORK_INGRESS_ADDR: "127.0.0.1:0", LATCHWORK_ADMIN_ADDR: "127.0.0.1:0", LATCHWORK_DATA_DIR: join(this.folder, "data"),
-    }, this.folder);
-    this.programs.push(server);
-    this.ingress = await server.said(/takes calls at (http:\S+)/);
-    this.admin = await server.said(/admin API at (http:\S+)/);
+    const { admin, ingress } = await this.serve("server", {});
+    [this.admin, this.ingress] = [admin, ingress];
     copyFileSync(join(here, "handlers.mjs"), join(cache, "handlers.mjs"));
     const handlers = new Program("handlers", process.execPath, [join(cache, "handlers.mjs")], { PORT: "0" }, this.folder);
     this.programs.push(handlers);
@@ -81,20 +75,46 @@ export class World {
     this.browser = await browsers.launch({ executablePath: chromium, args: ["--no-sandbox"] });
   }
 
+  /** Starts a server with data of its own, and says where it is. */
+  async serve(name, env) {
+    const data = join(this.folder, `data-${name}`);
+    mkdirSync(data);
+    const [program, ...args] = this.command;
+    const server = new Program(name, program, args, {
+      LATCHWORK_INGRESS_ADDR: "127.0.0.1:0", LATCHWORK_ADMIN_ADDR: "127.0.0.1:0", LATCHWORK_DATA_DIR: data, ...env,
+    }, this.folder);
+    this.programs.push(server);
+    return { ingress: await server.said(/takes calls at (http:\S+)/), admin: await server.said(/admin API at (http:\S+)/) };
+  }
+
+  /** A server that asks for tokens, and one of each role that a page is for. */
+  async guarded() {
+    const tokens = {};
+    let lines = "";
+    for (const role of ["viewer", "admin"]) {
+      const made = JSON.parse(execFileSync(this.command[0], ["token", "create", "--json", "--name", role, "--role", role], { encoding: "utf8" }));
+      tokens[role] = made.token;
+      lines += made.lines;
+    }
+    const file = join(this.folder, "tokens.toml");
+    writeFileSync(file, lines);
+    return { tokens, ...await this.serve("guarded", { LATCHWORK_AUTH_FILE: file }) };
+  }
+
   async stop() {
     await this.browser?.close();
     for (const program of this.programs.reverse()) await program.stop();
   }
 
-  /** A page that is watched. @param {{ width?: number, height?: number, scheme?: "light" | "dark" }} [look] */
-  async page({ width = 1440, height = 900, scheme = "light" } = {}) {
+  /** A page that is watched. @param {{ width?: number, height?: number, scheme?: "light" | "dark", own?: string[] }} [look] own: where it may ask */
+  async page({ width = 1440, height = 900, scheme = "light", own = [this.admin, this.ingress] } = {}) {
     const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: scheme, acceptDownloads: true });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE);
-    const own = [this.admin, this.ingress].map((url) => new URL(url).host);
+    const hosts = own.map((url) => new URL(url).host);
     page.on("request", (request) => {
       const url = new URL(request.url());
-      if (/^(https?|wss?):$/.test(url.protocol) && !own.includes(url.host)) this.faults.push(`a request to elsewhere: ${url}`);
+      if (/^(https?|wss?):$/.test(url.protocol) && !hosts.includes(url.host)) this.faults.push(`a request to elsewhere: ${url}`);
     });
     page.on("pageerror", (error) => this.faults.push(`an error in the page: ${error.stack ?? error.message}`));
     page.on("console", (message) => {

@@ -5,7 +5,7 @@ import { ask, part } from "./api.js";
  * @typedef {{ name: string, word: string, icon: string, danger?: boolean, done: string, means: string, fits: (status: string) => boolean }} Action
  */
 
-const OVER = (/** @type {string} */ status) => status === "completed";
+const OVER = (status) => status === "completed";
 const STARTED = ["running", "ready", "suspended", "backing-off", "paused"];
 
 /** @type {Action[]} */

@@ -15,8 +15,23 @@ export class ApiError extends Error {
   }
 }
 
-/** Whether the last request got an answer. @type {import("../vendor/index.js").Signal<boolean>} */
+/** Whether the last request got an answer. */
 export const reachable = signal(true);
+
+const STORE = "latchwork.token";
+/** Why a token is to be given; empty while none is. */
+export const wanted = signal("");
+/** The token, which this tab keeps until it is closed. */
+export const token = () => sessionStorage.getItem(STORE) ?? "";
+/** What shows the token. @returns {Record<string, string>} */
+export const shown = () => (token() ? { authorization: `Bearer ${token()}` } : {});
+
+/** Begins anew, with another token or with none. @param {string} [given] */
+export function sign(given) {
+  if (given) sessionStorage.setItem(STORE, given);
+  else sessionStorage.removeItem(STORE);
+  location.reload();
+}
 
 /**
  * @param {string} method
@@ -26,8 +41,7 @@ export const reachable = signal(true);
  * @returns {Promise<any>} what the answer holds; nothing if it has no body
  */
 export async function ask(method, path, body, stop) {
-  /** @type {Record<string, string>} */
-  const headers = { accept: "application/json" };
+  const headers = { accept: "application/json", ...shown() };
   if (body !== undefined) headers["content-type"] = "application/json";
   let reply;
   try {
@@ -43,6 +57,7 @@ export async function ask(method, path, body, stop) {
   const text = await reply.text();
   const value = text && isJson(reply) ? JSON.parse(text) : text || undefined;
   if (!reply.ok) {
+    if (reply.status === 401) wanted.value = value?.message;
     throw new ApiError(reply.status, value?.message ?? `The server answered ${reply.status}.`, value?.restate_code);
   }
   return value;
@@ -77,7 +92,7 @@ export const part = (text) => encodeURIComponent(text);
 export async function ingress() {
   const { ingress_endpoint: told } = await version();
   const url = new URL(told ?? "http://127.0.0.1:8080/");
-  const isHere = (/** @type {string} */ name) => ["127.0.0.1", "localhost", "[::1]"].includes(name);
+  const isHere = (name) => ["127.0.0.1", "localhost", "[::1]"].includes(name);
   if (isHere(url.hostname) && !isHere(location.hostname)) url.hostname = location.hostname;
   return url.href;
 }

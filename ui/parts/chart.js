@@ -41,7 +41,7 @@ export function Chart({ label, times, series, show }) {
   const top = ceiling(Math.max(0, ...totals));
   const [left, bottom] = [44, HEIGHT - 20];
   const step = (width - left) / Math.max(times.length, 1);
-  const y = (/** @type {number} */ value) => bottom - (value / top) * (bottom - 8);
+  const y = (value) => bottom - (value / top) * (bottom - 8);
   const shapes = stacked ? bars() : lines();
 
   function bars() {
@@ -72,7 +72,6 @@ export function Chart({ label, times, series, show }) {
       return html`<path d=${path.join("")} fill="none" stroke=${`var(--${one.tone}-fill)`} stroke-width="2" stroke-linecap="round" stroke-linejoin="round" />`;
     });
   }
-  /** @param {PointerEvent} event */
   const move = (event) => {
     const place = Math.floor((event.offsetX - left) / step);
     point(place >= 0 && place < times.length ? place : null);

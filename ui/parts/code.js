@@ -29,7 +29,6 @@ export function headers(call) {
   return given;
 }
 
-/** @param {string} text */
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** @param {Call} call */

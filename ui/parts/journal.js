@@ -102,7 +102,6 @@ function parsed(text) {
   }
 }
 
-/** @param {any} result */
 const isFailure = (result) => Boolean(result && typeof result === "object" && "Failure" in result);
 
 /** @param {any} entry @param {string} type @param {any} fields @param {number} command @returns {Step} */
@@ -120,7 +119,6 @@ function made(entry, type, fields, command) {
   };
 }
 
-/** @param {any} fields */
 function keyOf(fields) {
   const key = fields?.key;
   if (typeof key === "string") return key;

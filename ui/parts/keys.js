@@ -11,7 +11,6 @@ const isField = (target) => target instanceof HTMLElement && (target.isContentEd
  */
 export function keys(bound) {
   let before = "";
-  /** @param {KeyboardEvent} event */
   const pressed = (event) => {
     if (isField(event.target) || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     // A link or button that has the focus is pressed with Enter, whatever the page does with it.

@@ -51,7 +51,6 @@ export function Palette() {
     close();
     go(place.where);
   };
-  /** @param {KeyboardEvent} event */
   const pressed = (event) => {
     const step = { ArrowDown: 1, ArrowUp: found.length - 1 }[event.key];
     if (step !== undefined) {

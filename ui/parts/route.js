@@ -10,7 +10,6 @@ function read() {
   return { path: path.split("/").filter(Boolean).map(decoded), query: new URLSearchParams(query), text };
 }
 
-/** @param {string} text */
 function decoded(text) {
   try {
     return decodeURIComponent(text);
@@ -19,7 +18,7 @@ function decoded(text) {
   }
 }
 
-/** @type {import("../vendor/index.js").Signal<Route>} */
+/** @type {Signal<Route>} */
 export const route = signal(read());
 addEventListener("hashchange", () => (route.value = read()));
 

@@ -4,7 +4,7 @@ import { Icon } from "./icons.js";
 import { ApiError } from "./api.js";
 
 /** @typedef {{ id: number, text: any }} Message */
-/** @type {import("../vendor/index.js").Signal<Message[]>} */
+/** @type {Signal<Message[]>} */
 const messages = signal([]);
 let last = 0;
 
@@ -14,7 +14,6 @@ export function say(text) {
   messages.value = [...messages.value, { id, text }].slice(-4);
   setTimeout(() => drop(id), 7000);
 }
-/** @param {number} id */
 const drop = (id) => (messages.value = messages.value.filter((one) => one.id !== id));
 
 export const Messages = () => html`<div class="toasts" role="status" aria-live="polite">
@@ -29,7 +28,6 @@ export function Dialog({ title, close, kind = "", children, bottom }) {
   const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
   // At once: who types on must not type into the page behind.
   useLayoutEffect(() => box.current?.showModal(), []);
-  /** @param {MouseEvent} event */
   const outside = (event) => event.target === box.current && close();
   return html`<dialog ref=${box} class=${kind} aria-label=${title} onClose=${close} onMouseDown=${outside}>
     ${kind !== "palette" && html`<div class="top"><h2>${title}</h2>
@@ -40,7 +38,7 @@ export function Dialog({ title, close, kind = "", children, bottom }) {
 }
 
 /** @typedef {{ title: string, text: any, act: string, danger?: boolean, run: () => Promise<any> | void }} Question */
-/** @type {import("../vendor/index.js").Signal<Question | undefined>} */
+/** @type {Signal<Question | undefined>} */
 const asked = signal(undefined);
 
 /** Asks before something is done. @param {Question} question */

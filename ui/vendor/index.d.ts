@@ -3,9 +3,11 @@
 /** What a template comes to. */
 export type Element = any;
 
-export interface Signal<T> {
-  value: T;
-  peek(): T;
+declare global {
+  interface Signal<T> {
+    value: T;
+    peek(): T;
+  }
 }
 export interface Computed<T> {
   readonly value: T;

@@ -49,7 +49,7 @@ function Register({ close, again }) {
   const seen = useSignal(/** @type {any} */ (undefined));
   const error = useSignal("");
   const busy = useSignal(false);
-  const run = async (/** @type {boolean} */ dry) => {
+  const run = async (dry) => {
     error.value = "";
     busy.value = true;
     try {
@@ -67,7 +67,7 @@ function Register({ close, again }) {
     }
     busy.value = false;
   };
-  const check = (/** @type {string} */ words, /** @type {import("../vendor/index.js").Signal<boolean>} */ of) => html`<label class="row tight"><input type="checkbox" checked=${of.value} onChange=${() => (of.value = !of.value)} />${words}</label>`;
+  const check = (/** @type {string} */ words, /** @type {Signal<boolean>} */ of) => html`<label class="row tight"><input type="checkbox" checked=${of.value} onChange=${() => (of.value = !of.value)} />${words}</label>`;
   return html`<${Dialog} title="Register a deployment" close=${close} bottom=${html`<button class="button" disabled=${busy.value} onClick=${() => run(true)}>Look first</button>
     <button class="button main" disabled=${busy.value} onClick=${() => run(false)}>Register</button>`}>
     <label class="field"><span>Address <em>as this server reaches it</em></span>
@@ -121,7 +121,6 @@ function Move({ of, close, again }) {
     ${error.value && html`<div class="note bad" role="alert"><${Icon} name="alert" />${error.value}</div>`}</${Dialog}>`;
 }
 
-/** @param {any} it */
 function remove(it) {
   const pinned = it.drain?.pinned_invocations ?? 0;
   const needed = it.drain?.state !== "drained";

@@ -45,7 +45,7 @@ export function Invocation({ id }) {
 /** @param {Seen & { again: () => Promise<void>, mark: string }} props */
 function Page({ row, steps, why, again, mark }) {
   const open = useSignal(-1);
-  const pick = (/** @type {number} */ index) => {
+  const pick = (index) => {
     open.value = index;
     requestAnimationFrame(() => document.getElementById(`entry-${index}`)?.scrollIntoView({ block: "center" }));
   };
@@ -203,7 +203,7 @@ function iso(text) {
   return found ? duration(Number(found[1]) * 1000) : text ?? "–";
 }
 
-/** @param {{ row: any, steps: Step[], open: import("../vendor/index.js").Signal<number> }} props */
+/** @param {{ row: any, steps: Step[], open: Signal<number> }} props */
 function Journal({ row, steps, open }) {
   const shown = useSignal(ENTRIES);
   const from = useSignal(-1);

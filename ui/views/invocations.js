@@ -98,7 +98,7 @@ export function Invocations() {
   }, [filter]);
 
   const { rows, matched, looked, done, more } = list.value;
-  const move = (/** @type {number} */ by) => {
+  const move = (by) => {
     at.value = Math.min(Math.max(at.value + by, 0), rows.length - 1);
     document.getElementById(`row-${at.value}`)?.scrollIntoView({ block: "nearest" });
   };
@@ -109,7 +109,6 @@ export function Invocations() {
     "/": () => document.getElementById("filter")?.focus(),
   }), [rows]);
 
-  /** @param {string} id */
   const toggle = (id) => {
     const next = new Set(picked.value);
     if (!next.delete(id)) next.add(id);

@@ -1,6 +1,6 @@
 // The playground: calls one handler as anybody could, and shows what came back.
 import { html, useSignal } from "../vendor/index.js";
-import { ingress } from "../parts/api.js";
+import { ingress, shown } from "../parts/api.js";
 import { curl, headers, python, typescript, url } from "../parts/code.js";
 import { example, Form, hasFields } from "../parts/form.js";
 import { Icon } from "../parts/icons.js";
@@ -39,7 +39,7 @@ export function Playground({ service, handler }) {
     answer.value = undefined;
     const began = performance.now();
     try {
-      const reply = await fetch(url(call), { method: "POST", headers: headers(call), body: body === "" ? undefined : body });
+      const reply = await fetch(url(call), { method: "POST", headers: { ...headers(call), ...shown() }, body: body === "" ? undefined : body });
       const bytes = new Uint8Array(await reply.arrayBuffer());
       answer.value = { status: reply.status, ok: reply.ok, bytes, id: reply.headers.get("x-restate-id") ?? idIn(bytes), took: performance.now() - began };
     } catch {
@@ -47,7 +47,7 @@ export function Playground({ service, handler }) {
     }
     busy.value = false;
   };
-  const switchTo = (/** @type {boolean} */ form) => {
+  const switchTo = (form) => {
     if (form) {
       try {
         value.value = JSON.parse(written.value || "null");
@@ -57,7 +57,7 @@ export function Playground({ service, handler }) {
     } else written.value = JSON.stringify(value.value ?? null, null, 2);
     asForm.value = form;
   };
-  const text = (/** @type {string} */ name, /** @type {string} */ hint, /** @type {import("../vendor/index.js").Signal<string>} */ of, required = false) => html`<label class="field"><span>${name} <em>${hint}</em></span>
+  const text = (/** @type {string} */ name, /** @type {string} */ hint, /** @type {Signal<string>} */ of, required = false) => html`<label class="field"><span>${name} <em>${hint}</em></span>
     <input value=${of.value} required=${required} onInput=${(event) => (of.value = event.target.value)} /></label>`;
 
   return html`<section class="card"><header><h2>Playground</h2><div class="seg" role="group" aria-label="How it is called">
@@ -79,7 +79,6 @@ export function Playground({ service, handler }) {
       <div class="value"><pre tabindex="0">${code}</pre></div></div></div></section>`;
 }
 
-/** @param {string} text */
 function isJson(text) {
   try {
     JSON.parse(text);

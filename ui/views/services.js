@@ -68,9 +68,7 @@ function Handler({ service, name }) {
 const InForce = ({ of }) => html`<div class="scroll"><table class="plain"><tbody>${Object.entries(of).map(([name, { value, source }]) => html`<tr><td class="soft">${label(name)}</td>
   <td>${shown(value)}</td><td class="num">${source === "default" ? html`<span class="faint">default</span>` : html`<span class="tag">${source}</span>`}</td></tr>`)}</tbody></table></div>`;
 
-/** @param {string} name */
 const label = (name) => name.replace("retry_policy.", "retry: ").replaceAll("_", " ");
-/** @param {any} value */
 const shown = (value) => (value === null ? "unlimited" : typeof value === "boolean" ? (value ? "yes" : "no") : typeof value === "number" ? count(value) : String(value));
 
 /** The deployments that offer it. @param {{ service: any }} props */
@@ -120,7 +118,7 @@ function Settings({ service, again }) {
       error.value = words(reason);
     }
   };
-  const reset = (/** @type {string} */ name) => attempt(async () => {
+  const reset = (name) => attempt(async () => {
     await ask("PATCH", `/services/${part(service.name)}`, { reset: [name.startsWith("retry_policy.") ? "retry_policy" : name] });
     say(`${label(name)} is again as the code says`);
     await again();
@@ -141,7 +139,6 @@ function Settings({ service, again }) {
       <button class="button" onClick=${() => (edits.value = {})}>Undo</button><button class="button main" onClick=${save}>Save</button></div>`}</section>`;
 }
 
-/** @param {any} value */
 const text = (value) => (value === null ? "unlimited" : String(value));
 
 /** What the server takes. @param {Record<string, string>} edits */

@@ -84,11 +84,11 @@ export function Sql() {
       ${error.value && html`<div class="note bad" role="alert"><${Icon} name="alert" />${error.value}</div>`}
     </section>
     ${result.value && html`<${Rows} ...${result.value} />`}
-    <${Tables} columns=${columns.value ?? []} use=${(/** @type {string} */ name) => (text.value = `SELECT * FROM ${name} LIMIT 50`)} />
+    <${Tables} columns=${columns.value ?? []} use=${(name) => (text.value = `SELECT * FROM ${name} LIMIT 50`)} />
   </div>`;
 }
 
-/** @param {{ text: import("../vendor/index.js").Signal<string>, columns: any[], run: () => void }} props */
+/** @param {{ text: Signal<string>, columns: any[], run: () => void }} props */
 function Editor({ text, columns, run }) {
   const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   const word = useSignal("");
@@ -99,7 +99,7 @@ function Editor({ text, columns, run }) {
     word.value = /[\w.]*$/.exec(value.slice(0, selectionStart))?.[0] ?? "";
     at.value = 0;
   };
-  const take = (/** @type {string} */ offer) => {
+  const take = (offer) => {
     const box = /** @type {HTMLTextAreaElement} */ (area.current);
     const from = box.selectionStart - word.value.length;
     text.value = box.value.slice(0, from) + offer + box.value.slice(box.selectionStart);
@@ -109,7 +109,6 @@ function Editor({ text, columns, run }) {
       box.setSelectionRange(from + offer.length, from + offer.length);
     });
   };
-  /** @param {KeyboardEvent} event */
   const pressed = (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
@@ -158,10 +157,8 @@ function Rows({ rows, took }) {
     ${rows.length > SHOWN && html`<p class="pad soft">The first ${SHOWN} are shown; the files have all.</p>`}</section>`;
 }
 
-/** @param {any} value */
 const cell = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
 
-/** @param {any} value */
 function shown(value) {
   if (value === null || value === undefined) return html`<span class="faint">null</span>`;
   const text = cell(value);

@@ -30,7 +30,7 @@ export function Timeline({ row, steps, now, on, pick }) {
   // Where a step of milliseconds stands beside a sleep of an hour, true lengths show only the sleep.
   const uneven = tooUneven(edges, begin, end);
   const even = squeezed.value ?? uneven;
-  const scale = even ? squeeze(edges, begin, end) : (/** @type {number} */ at) => (at - begin) / (end - begin);
+  const scale = even ? squeeze(edges, begin, end) : (at) => (at - begin) / (end - begin);
 
   return html`<section class="card timeline"><header><h2>Timeline</h2>
     <div class="row">
@@ -63,7 +63,7 @@ function Lane({ icon, title, name, on, flat, pick, children }) {
     : html`<button class=${`lane ${on ? "on" : ""}`} title="Show this entry" onClick=${pick}>${inside}</button>`;
 }
 
-const percent = (/** @type {number} */ share) => `${(share * 100).toFixed(3)}%`;
+const percent = (share) => `${(share * 100).toFixed(3)}%`;
 
 /** @param {{ step: Step, scale: (at: number) => number, now: number, critical: boolean }} props */
 function Bar({ step, scale, now, critical: isCritical }) {

@@ -21,8 +21,8 @@ pub const ENV_PREFIX: &str = "LATCHWORK_";
 /// The variable that names the file.
 pub const FILE_VARIABLE: &str = "LATCHWORK_CONFIG";
 
-/// Variables with our prefix that other programs of this project read.
-const FOREIGN: [&str; 2] = [FILE_VARIABLE, "LATCHWORK_BIN"];
+/// Variables with our prefix that name the file, or that other programs of this project read.
+const FOREIGN: [&str; 3] = [FILE_VARIABLE, "LATCHWORK_BIN", "LATCHWORK_TOKEN"];
 
 macro_rules! settings {
     ($($(#[doc = $doc:literal])+ $name:ident: $ty:ty = $default:expr, $read:expr, $expects:literal;)+) => {
@@ -55,11 +55,31 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Where callers reach the ingress, as host:port. Default 0.0.0.0:8080.
-    ingress_addr: String = "0.0.0.0:8080".to_owned(), address, "host:port, such as 0.0.0.0:8080";
-    /// Where operators reach the admin API, as host:port. It has no authentication: whoever
-    /// reaches it can do everything. Default 0.0.0.0:9070.
-    admin_addr: String = "0.0.0.0:9070".to_owned(), address, "host:port, such as 127.0.0.1:9070";
+    /// Where callers reach the ingress, as host:port. Default 127.0.0.1:8080.
+    ingress_addr: String = "127.0.0.1:8080".to_owned(), address, "host:port, such as 0.0.0.0:8080";
+    /// Where operators reach the admin API, as host:port. Default 127.0.0.1:9070.
+    admin_addr: String = "127.0.0.1:9070".to_owned(), address, "host:port, such as 127.0.0.1:9070";
+    /// A TOML file of tokens, which both ports then ask for; `latchwork token create --help` shows how
+    /// it looks. Read again when it changes. Default: nobody is asked, which only loopback addresses
+    /// allow.
+    auth_file: Option<PathBuf> = None, some_path, "a path";
+    /// Whether the server may listen where strangers reach it although it asks nobody for a token,
+    /// because something else keeps them out. Default false.
+    insecure_no_auth: bool = false, truth, "true or false";
+    /// A PEM file with the server's certificate and those that vouch for it. With it and its key both
+    /// ports speak TLS. Read again when it changes. Default: they do not.
+    tls_cert_file: Option<PathBuf> = None, some_path, "a path";
+    /// A PEM file with the key of that certificate.
+    tls_key_file: Option<PathBuf> = None, some_path, "a path";
+    /// A PEM file with those who vouch for clients; whoever shows no certificate of theirs gets no
+    /// connection. Default: clients need none.
+    tls_client_ca_file: Option<PathBuf> = None, some_path, "a path";
+    /// A PEM file with those who vouch for deployments, besides those whom the system trusts.
+    deployment_ca_file: Option<PathBuf> = None, some_path, "a path";
+    /// A PEM file with a certificate that is shown to deployments which ask for one. Default: none is.
+    deployment_cert_file: Option<PathBuf> = None, some_path, "a path";
+    /// A PEM file with the key of that certificate.
+    deployment_key_file: Option<PathBuf> = None, some_path, "a path";
     /// The directory that holds everything durable; made if missing. Default ./latchwork-data.
     data_dir: PathBuf = PathBuf::from("./latchwork-data"), path, "a path";
     /// Number of partitions, each with a log and a thread of its own; fixed when the data
@@ -202,7 +222,7 @@ macro_rules! written_as_shown {
     };
 }
 
-written_as_shown! { u16 usize u64 Ratio Ranges Headers LogFormat }
+written_as_shown! { u16 usize u64 bool Ratio Ranges Headers LogFormat }
 
 /// Where a text was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -456,6 +476,10 @@ fn url(text: &str) -> Option<Option<String>> {
 
 fn headers(text: &str) -> Option<Option<Headers>> {
     Headers::parse(text).map(Some)
+}
+
+fn truth(text: &str) -> Option<bool> {
+    text.parse().ok()
 }
 
 fn ratio(text: &str) -> Option<Option<Ratio>> {

@@ -3,6 +3,7 @@
 //! The only place where one becomes an HTTP status. What an invocation failed with is no
 //! refusal: that is a result.
 
+use crate::access::Denied;
 use crate::listen::BodyError;
 use http::{Method, StatusCode};
 use latchwork_engine::table::invocation::Status;
@@ -14,6 +15,9 @@ use latchwork_protocol::scope::ScopeError;
 /// Why the ingress does not do what a request asks for.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
+    /// Whoever asks may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The path asks for nothing that is there.
     #[error(transparent)]
     Route(#[from] RouteError),
@@ -159,6 +163,7 @@ impl Refusal {
     /// The HTTP status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
+            Self::Denied(denied) => denied.status(),
             Self::Route(error) => known(error.status()),
             Self::UnknownHandler { .. } | Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::Verb { .. } => StatusCode::METHOD_NOT_ALLOWED,

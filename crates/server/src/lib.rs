@@ -12,6 +12,7 @@
 //!
 //! Absent on purpose: decisions. What a request leads to is the engine's to say.
 
+pub mod access;
 pub mod admin;
 pub mod config;
 pub mod ingress;
@@ -30,8 +31,10 @@ mod live;
 pub mod metrics;
 #[cfg(feature = "sql")]
 mod query;
+mod reload;
 mod run;
 mod telemetry;
+mod tls;
 #[cfg(feature = "ui")]
 mod ui;
 
@@ -48,3 +51,4 @@ pub use health::{Health, Trouble};
 pub use listen::{BodyError, Port};
 pub use run::{RunError, run, run_for_development};
 pub use telemetry::{Headers, LogFormat, Ratio};
+pub use tls::TlsError;

@@ -5,6 +5,7 @@
 //!   recover ──▶ bind ──▶ announce ──▶ serve … SIGTERM ──▶ stop accepting ──▶ drain ──▶ end
 //! ```
 
+use crate::access::{Access, Open, OpenError as Exposed, TokensError, open_to_whom};
 use crate::admin::{self, Admin};
 use crate::config::Config;
 use crate::dev::{AheadClock, Dev, Steps, run_ahead};
@@ -12,7 +13,9 @@ use crate::health::{self, Health};
 use crate::ingress::{self, Budget, Ingress, IngressSettings};
 use crate::listen::{Port, connections_for};
 use crate::metrics::{Requests, SERIES_OF_A_HANDLER, Sources, States};
+use crate::reload::{self, Reload};
 use crate::telemetry::{Exporter, Sent, Target, log_to_stderr};
+use crate::tls::{Door, TlsError, Trust};
 use crate::transport::{HttpTransport, Reach};
 use latchwork_protocol::service::identity::Signer;
 use latchwork_runtime::trace::Tracer;
@@ -39,6 +42,15 @@ pub enum RunError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// Strangers could use the server.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address cannot be listened at.
     #[error(
         "cannot listen at {address} for the {what}: {source}{}",
@@ -129,11 +141,18 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
         Some(ahead) => ahead.clone(),
         None => Arc::new(SystemClock),
     };
-    let transport = HttpTransport::new(signer, clock.clone());
+    let access = Arc::new(match &config.auth_file {
+        Some(path) => Access::guarded(path)?,
+        None => Access::open(),
+    });
+    let door = Door::of(config)?;
+    let trust = Arc::new(Trust::of(config)?);
     let reach = Reach::new(&config.deployments_allow, &config.deployments_deny);
-    let transport = Arc::new(transport.within(reach));
+    let transport = HttpTransport::new(signer, clock.clone());
+    let transport = Arc::new(transport.within(reach).trusting(trust.clone()));
     let ingress_listener = listen("ingress", &config.ingress_addr, "--ingress-addr").await?;
     let admin_listener = listen("admin API", &config.admin_addr, "--admin-addr").await?;
+    let exposed_to = exposure(config, &ingress_listener, &admin_listener)?;
     let sent = Arc::new(Sent::default());
     let (stop_spans, spans_stopping) = watch::channel(());
     let (tracer, exporting) = tracer(config, &sent, clock.clone(), spans_stopping);
@@ -147,6 +166,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
     let health = Arc::new(Health::default());
     let requests = Arc::new(Requests::default());
     let ingress = Ingress {
+        access: access.clone(),
         handle: node.handle(),
         health: health.clone(),
         clock: clock.clone(),
@@ -167,7 +187,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
         };
         (live, tokio::spawn(crate::live::watch(sampler, watched)))
     };
-    let ingress_url = format!("http://{}/", reachable(&ingress_addr));
+    let ingress_url = format!("{}{}/", scheme(&door), reachable(&ingress_addr));
     let states = Arc::new(States::default());
     let counting = tokio::spawn(states.clone().watch(node.handle()));
     let metrics = Sources {
@@ -180,6 +200,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
         began_ms: clock.now_ms(),
     };
     let admin = Admin {
+        access: access.clone(),
         #[cfg(feature = "ui")]
         ui: crate::ui::Ui {
             directory: config.ui_dir.clone(),
@@ -207,6 +228,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
     let port = |name| Port {
         name,
         connections_max,
+        door: door.clone(),
         // Longer than the partitions are given, so that those who wait can be told.
         drain_limit: config.shutdown_grace + FAREWELL,
     };
@@ -226,7 +248,17 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
     ));
     let watched = (config.data_dir.clone(), config.disk_bytes_min);
     let watch = tokio::spawn(health::watch(node.handle(), health, watched.0, watched.1));
-    announce(config, &node, &ingress_addr, &admin_addr);
+    let reloading = reloading(&access, &door, &trust)?;
+    announce(config, &node, &door, &ingress_addr, &admin_addr);
+    match exposed_to {
+        Open::Nobody => {}
+        Open::ThisMachine => tracing::info!(
+            "nobody is asked for a token: every program on this machine can do everything"
+        ),
+        Open::Everybody => {
+            tracing::warn!("whoever reaches the server can do everything: insecure_no_auth is set");
+        }
+    }
 
     tokio::select! {
         () = node.died() => {
@@ -241,6 +273,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
     }
     drop(stop);
     watch.abort();
+    reloading.abort();
     // Ends the streams of those who watch.
     #[cfg(feature = "ui")]
     sampling.abort();
@@ -343,6 +376,49 @@ async fn listen(
         })
 }
 
+/// Who can use the server without a token, if that is as the operator wants it.
+fn exposure(config: &Config, ingress: &TcpListener, admin: &TcpListener) -> Result<Open, RunError> {
+    let at = |listener: &TcpListener| {
+        listener.local_addr().map_err(|source| RunError::System {
+            what: "tell where it listens",
+            source,
+        })
+    };
+    Ok(open_to_whom(config, at(ingress)?, at(admin)?)?)
+}
+
+/// The task that reads tokens and certificates again.
+fn reloading(
+    access: &Arc<Access>,
+    door: &Door,
+    trust: &Arc<Trust>,
+) -> Result<JoinHandle<()>, RunError> {
+    let hangup = signal(SignalKind::hangup()).map_err(|source| RunError::System {
+        what: "listen for signals",
+        source,
+    })?;
+    let (tokens, door, trust) = (access.clone(), door.clone(), trust.clone());
+    let all = vec![
+        Reload {
+            files: access.file().map(ToOwned::to_owned).into_iter().collect(),
+            read: Box::new(move || tokens.reload()),
+        },
+        Reload {
+            files: door.files(),
+            read: Box::new(move || door.reload()),
+        },
+        Reload {
+            files: trust.files(),
+            read: Box::new(move || trust.reload()),
+        },
+    ];
+    Ok(tokio::spawn(reload::watch(hangup, all)))
+}
+
+fn scheme(door: &Door) -> &'static str {
+    if door.is_tls() { "https://" } else { "http://" }
+}
+
 /// Where a listener listens: the port may have been left to the system.
 fn address(listener: &TcpListener, asked: &str) -> String {
     listener
@@ -362,7 +438,8 @@ async fn gone(mut stopping: watch::Receiver<()>) {
     while stopping.changed().await.is_ok() {}
 }
 
-fn announce(config: &Config, node: &Node, ingress: &str, admin: &str) {
+fn announce(config: &Config, node: &Node, door: &Door, ingress: &str, admin: &str) {
+    let scheme = scheme(door);
     let recovery = node.recovery();
     if recovery.replayed > 0 {
         tracing::info!(
@@ -376,12 +453,12 @@ fn announce(config: &Config, node: &Node, ingress: &str, admin: &str) {
     let directory =
         std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
     let ui = if cfg!(feature = "ui") {
-        format!("web UI at http://{}/ui/\n", reachable(admin))
+        format!("web UI at {scheme}{}/ui/\n", reachable(admin))
     } else {
         String::new()
     };
     let lines = format!(
-        "latchwork {} takes calls at http://{}\nadmin API at http://{}\n{}data in {}\n",
+        "latchwork {} takes calls at {scheme}{}\nadmin API at {scheme}{}\n{}data in {}\n",
         env!("CARGO_PKG_VERSION"),
         reachable(ingress),
         reachable(admin),

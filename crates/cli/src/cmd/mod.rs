@@ -27,6 +27,7 @@ mod sql;
 mod state;
 #[cfg(feature = "demo")]
 mod throwaway;
+mod token;
 mod why;
 
 use crate::exit::{Exit, Failure};
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Backup(backup::Backup),
     Restore(restore::Restore),
     Doctor(doctor::Doctor),
+    Token(token::Token),
     Config(config::Config),
     Explain(explain::Explain),
     Completions(completions::Completions),
@@ -70,6 +72,7 @@ impl Command {
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),
             Self::Doctor(doctor) => doctor.run(),
+            Self::Token(token) => token.run(),
             Self::Config(config) => config.run(),
             Self::Explain(explain) => explain.run(),
             Self::Completions(completions) => completions.run(program),

@@ -1,50 +1,14 @@
 //! Clients that mean no good, against a server process: whatever they send, it is answered with
 //! words or cut off, the server lives on, and its memory stays where it was.
 
+use crate::raw::{ask, connect, request, status};
 use crate::world::{World, until};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 /// What the memory of a server may grow by, in KiB, under anything below.
 const GROWTH_KIB_MAX: u64 = 160 << 10;
-
-/// Sends bytes and gives what is answered until the connection ends.
-fn ask(to: &str, bytes: &[u8]) -> String {
-    let mut socket = connect(to);
-    // It may be refused before all of it is sent.
-    drop(socket.write_all(bytes));
-    rest(&mut socket)
-}
-
-fn connect(to: &str) -> TcpStream {
-    let socket = TcpStream::connect(to).expect("a connection");
-    let patience = Some(Duration::from_secs(60));
-    socket.set_read_timeout(patience).expect("a timeout");
-    socket
-}
-
-fn rest(socket: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
-    // A connection that is reset has been cut off.
-    drop(socket.read_to_end(&mut answer));
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-/// A request with these lines after the first and this body.
-fn request(line: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let length = body.len();
-    let head = format!(
-        "{line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
-    );
-    [head.as_bytes(), body].concat()
-}
-
-fn status(answer: &str) -> u16 {
-    let status = answer.get(9..12).and_then(|status| status.parse().ok());
-    status.unwrap_or_else(|| panic!("no answer: {answer:?}"))
-}
 
 /// Kibibytes of memory that a process has at most had.
 fn peak_kib(pid: u32) -> u64 {

@@ -3,6 +3,7 @@
 //!
 //! Start at `world`, which starts both. Each test has a server of its own.
 
+mod access;
 mod backup;
 mod dev;
 mod doctor;
@@ -10,6 +11,9 @@ mod handlers;
 mod hostile;
 mod invocations;
 mod local;
+mod raw;
 mod registry;
 mod targets;
+#[cfg(feature = "tls")]
+mod tls;
 mod world;

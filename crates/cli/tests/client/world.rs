@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_latchwork");
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a run of the program came to.
 #[derive(Debug)]
@@ -71,6 +71,8 @@ pub(crate) struct World {
     admin: String,
     ingress: String,
     pub(crate) endpoint: String,
+    /// Variables of the program, besides where the server is.
+    shown: Vec<(&'static str, String)>,
     _rim: Runtime,
 }
 
@@ -92,6 +94,26 @@ impl World {
 
     /// The same, with variables for the server.
     pub(crate) fn bare_with(variables: &[(&str, &str)]) -> Self {
+        let room = TempDir::new().expect("a directory");
+        Self::bare_in(room, variables, Vec::new())
+    }
+
+    /// The same, in a directory that has files, and with variables for the program.
+    pub(crate) fn bare_in(
+        room: TempDir,
+        variables: &[(&str, &str)],
+        shown: Vec<(&'static str, String)>,
+    ) -> Self {
+        let world = Self::unready(room, variables, shown);
+        world.until_there();
+        world
+    }
+
+    fn unready(
+        room: TempDir,
+        variables: &[(&str, &str)],
+        shown: Vec<(&'static str, String)>,
+    ) -> Self {
         let rim = Runtime::new().expect("a runtime");
         let (listener, at) = rim
             .block_on(async {
@@ -102,17 +124,32 @@ impl World {
             .expect("a free port");
         rim.spawn(handlers::serve(listener));
 
-        let room = TempDir::new().expect("a directory");
         let (server, admin, ingress) = serve(&room, variables);
-        let world = Self {
+        Self {
             room,
             server,
             admin,
             ingress,
             endpoint: format!("http://{at}"),
+            shown,
             _rim: rim,
-        };
-        world.until_there();
+        }
+    }
+
+    /// A server in TLS; the program trusts the authority in the file.
+    #[cfg(feature = "tls")]
+    pub(crate) fn secured(room: TempDir, variables: &[(&str, &str)], authority: &str) -> Self {
+        let mut world = Self::unready(room, variables, Vec::new());
+        let at = |address: &str| format!("https://{}", address.replace("127.0.0.1", "localhost"));
+        world.shown = vec![
+            ("LATCHWORK_ADMIN_ADDR", at(&world.admin)),
+            ("LATCHWORK_INGRESS_ADDR", at(&world.ingress)),
+            ("SSL_CERT_FILE", world.path(authority)),
+        ];
+        until("the server listens", || {
+            let listens = [&world.admin, &world.ingress].map(std::net::TcpStream::connect);
+            listens.into_iter().all(|one| one.is_ok()).then_some(())
+        });
         world
     }
 
@@ -167,7 +204,8 @@ impl World {
         let mut command = program(&self.room, arguments);
         command
             .env("LATCHWORK_ADMIN_ADDR", &self.admin)
-            .env("LATCHWORK_INGRESS_ADDR", &self.ingress);
+            .env("LATCHWORK_INGRESS_ADDR", &self.ingress)
+            .envs(self.shown.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -232,6 +270,7 @@ fn serve(room: &TempDir, variables: &[(&str, &str)]) -> (Child, String, String) 
     (server, admin, ingress)
 }
 
+/// A port that nobody listens at.
 pub(crate) fn free() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("its address")

@@ -1,5 +1,6 @@
 //! Refusals of the admin API: the only place where one becomes a status, a code and a text.
 
+use crate::access::{CHALLENGE, Denied};
 use crate::transport::DiscoveryError;
 use axum::Json;
 use axum::extract::Request;
@@ -173,6 +174,9 @@ pub(super) enum AdminError {
     Document(#[from] serde_json::Error),
 
     #[error(transparent)]
+    Denied(#[from] Denied),
+
+    #[error(transparent)]
     Backup(#[from] BackupRefusal),
 
     #[cfg(feature = "sql")]
@@ -204,6 +208,7 @@ impl AdminError {
             | Self::StateHeld { .. }
             | Self::StateVersion { .. }
             | Self::StateBusy { .. } => StatusCode::CONFLICT,
+            Self::Denied(denied) => denied.status(),
             Self::State { status, .. } => *status,
             Self::Backup(refusal) => backup_status(refusal),
             #[cfg(feature = "ui")]
@@ -218,6 +223,7 @@ impl AdminError {
 
     fn code(&self) -> Option<&'static str> {
         match self {
+            Self::Denied(denied) => Some(denied.code()),
             Self::Discovery(error) => Some(error.code()),
             Self::Manifest(error) => error.code(),
             Self::Version(_) => Some("META0012"),
@@ -265,7 +271,12 @@ impl IntoResponse for AdminError {
         if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
             tracing::warn!(%status, error = %self, "an admin request failed");
         }
-        body(status, self.to_string(), self.code())
+        let mut response = body(status, self.to_string(), self.code());
+        if status == StatusCode::UNAUTHORIZED {
+            let headers = response.headers_mut();
+            headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
+        response
     }
 }
 

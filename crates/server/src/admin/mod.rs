@@ -9,8 +9,8 @@
 //! [`router`]. `registration` holds the rules of registering as pure functions, `describe`
 //! turns what is registered into the API's values.
 //!
-//! Absent on purpose: authentication, which is a proxy's; bodies must be declared as JSON, so
-//! that a web page cannot send them in the name of its visitor.
+//! Whoever asks needs a role, which `routes` names for each of them. Bodies must be declared as
+//! JSON, so that a web page cannot send them in the name of its visitor.
 
 mod absent;
 mod backup;
@@ -31,6 +31,7 @@ mod openapi;
 mod page;
 mod registration;
 mod remarks;
+mod routes;
 mod service_openapi;
 mod services;
 #[cfg(feature = "sql")]
@@ -38,18 +39,17 @@ mod sql;
 mod state;
 mod why;
 
+use crate::access::Access;
 use crate::health::Health;
 use crate::listen::{self, Port};
 use crate::metrics::Sources;
 use crate::transport::HttpTransport;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::routing::{delete, get, patch, post, put};
-use axum::{Extension, Router, middleware};
+use axum::extract::Request;
 #[cfg(feature = "ui")]
 use axum::{
     extract::{Path, State},
     http::HeaderMap,
-    response::{Redirect, Response},
+    response::Response,
 };
 use error::AdminError;
 use hyper_util::service::TowerToHyperService;
@@ -60,6 +60,8 @@ use tokio::net::TcpListener;
 
 /// What the admin API serves with.
 pub struct Admin {
+    /// Who may do what.
+    pub access: Arc<Access>,
     /// The partitions.
     pub handle: Handle,
     /// Makes backups.
@@ -106,93 +108,8 @@ pub async fn serve(
     app: Arc<Admin>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let service = TowerToHyperService::new(router(app));
+    let service = TowerToHyperService::new(routes::router(app));
     listen::serve(listener, port, service, shutdown).await;
-}
-
-fn router(app: Arc<Admin>) -> Router {
-    let later = || routes().layer(Extension(Api::V3));
-    let second = routes()
-        .route("/deployments/{id}", put(deployments::update))
-        .layer(Extension(Api::V2));
-    Router::new()
-        .merge(later())
-        .nest("/v2", second)
-        .nest("/v3", later())
-        .nest("/v4", later())
-        .merge(pages())
-        .route("/metrics", get(metrics::page))
-        .fallback(unknown)
-        .layer(DefaultBodyLimit::max(app.body_bytes_max))
-        .layer(middleware::from_fn(error::one_shape))
-        .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
-        .with_state(app)
-}
-
-fn routes() -> Router<Arc<Admin>> {
-    let router = Router::new()
-        .route("/version", get(health::version))
-        .route("/health", get(health::health))
-        .route("/openapi", get(openapi::openapi))
-        .route("/cluster-health", get(health::cluster_health))
-        .route("/backup", post(backup::make))
-        .route(
-            "/deployments",
-            get(deployments::list).post(deployments::register),
-        )
-        .route(
-            "/deployments/{id}",
-            get(deployments::one)
-                .delete(deployments::remove)
-                .patch(deployments::update),
-        )
-        .route("/services", get(services::list))
-        .route(
-            "/services/{service}",
-            get(services::one).patch(services::update),
-        )
-        .route("/services/{service}/handlers", get(services::handlers))
-        .route(
-            "/services/{service}/handlers/{handler}",
-            get(services::handler),
-        )
-        .route("/services/{service}/openapi", get(services::openapi))
-        .route("/services/{service}/state", post(state::modify))
-        .route(
-            "/services/{service}/state/{key}",
-            get(state::one)
-                .put(state::replace)
-                .patch(state::patch)
-                .delete(state::clear),
-        )
-        .route("/invocations/{id}", delete(invocations::end))
-        .route("/invocations/{id}/{operation}", patch(invocations::operate))
-        .route("/invocations/{id}/why", get(why::why))
-        .route(
-            "/internal/invocations_batch_operations/{operation}",
-            post(batch::operate),
-        )
-        .merge(absences());
-    #[cfg(feature = "sql")]
-    let router = router
-        .route("/query", post(sql::query))
-        .route("/invocations", get(browse::list))
-        .route("/invocations/{id}", get(sql::invocation))
-        .route("/invocations/{id}/journal", get(sql::journal));
-    router
-}
-
-/// The web UI. It has no versions: its pages come from the server they speak to.
-fn pages() -> Router<Arc<Admin>> {
-    let router = Router::new();
-    #[cfg(feature = "ui")]
-    let router = router
-        .route("/live", get(live))
-        .route("/", get(|| async { Redirect::temporary("/ui/") }))
-        .route("/ui", get(|| async { Redirect::temporary("/ui/") }))
-        .route("/ui/", get(page))
-        .route("/ui/{*path}", get(page));
-    router
 }
 
 #[cfg(feature = "ui")]
@@ -208,41 +125,6 @@ async fn page(
 ) -> Response {
     let path = path.map_or_else(String::new, |Path(path)| path);
     app.ui.answer(&path, &asked).await
-}
-
-/// What clients may ask for and this server does not have.
-fn absences() -> Router<Arc<Admin>> {
-    Router::new()
-        .route(
-            "/kafka-clusters",
-            get(absent::clusters).post(absent::connect),
-        )
-        .route(
-            "/kafka-clusters/{name}",
-            get(absent::cluster)
-                .patch(absent::cluster)
-                .delete(absent::cluster),
-        )
-        .route(
-            "/subscriptions",
-            get(absent::subscriptions).post(absent::connect),
-        )
-        .route(
-            "/subscriptions/{id}",
-            get(absent::subscription).delete(absent::subscription),
-        )
-        .route("/limits/rules", put(absent::set_rules))
-        .route("/limits/rules/bulk-delete", post(absent::delete_rules))
-        .route("/vqueues/{id}/pause", post(absent::vqueue))
-        .route("/vqueues/{id}/resume", post(absent::vqueue))
-        .route(
-            "/internal/services/{service}/serdes/decode/{*serde}",
-            post(absent::serde),
-        )
-        .route(
-            "/internal/services/{service}/serdes/encode/{*serde}",
-            post(absent::serde),
-        )
 }
 
 async fn unknown(request: Request) -> AdminError {

@@ -217,7 +217,7 @@ fn invoke(
         incarnation: latchwork_runtime::random_incarnation(),
         id: identify(settings.kind, &target, idempotency_key.as_deref()),
         input: Input {
-            headers: forwarded(&head.uri, &head.headers)?,
+            headers: forwarded(&head.uri, &head.headers, app.access.is_guarded())?,
             body,
         },
         target: Target {
@@ -277,8 +277,13 @@ pub(super) fn identify(
 }
 
 /// The headers that the handler sees: where the request came in, then those of the caller, in
-/// the order in which they came.
-pub(super) fn forwarded(uri: &Uri, headers: &HeaderMap) -> Result<Vec<Header>, Refusal> {
+/// the order in which they came. The token by which the server knew the caller is not for handlers,
+/// and must not get into a journal.
+pub(super) fn forwarded(
+    uri: &Uri,
+    headers: &HeaderMap,
+    guarded: bool,
+) -> Result<Vec<Header>, Refusal> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let mut all = Vec::with_capacity(headers.len() + 1);
     all.push(Header {
@@ -286,7 +291,8 @@ pub(super) fn forwarded(uri: &Uri, headers: &HeaderMap) -> Result<Vec<Header>, R
         value: path.to_owned(),
     });
     for (name, value) in headers {
-        if !header::is_withheld(name.as_str()) {
+        let is_token = guarded && name == http::header::AUTHORIZATION;
+        if !is_token && !header::is_withheld(name.as_str()) {
             all.push(Header {
                 name: name.as_str().to_owned(),
                 value: ascii(name, value)?.to_owned(),
@@ -318,10 +324,11 @@ mod tests {
             ("x-two", "1"),
             ("idempotency-key", "k"),
             ("x-two", "2"),
+            ("authorization", "Bearer t"),
         ] {
             headers.append(name, HeaderValue::from_static(value));
         }
-        let seen = forwarded(&uri, &headers).expect("all ASCII");
+        let seen = forwarded(&uri, &headers, true).expect("all ASCII");
         let seen: Vec<_> = seen.iter().map(|h| (&*h.name, &*h.value)).collect();
         assert_eq!(
             seen,
@@ -338,7 +345,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_bytes("ü".as_bytes()).expect("a header value");
         headers.insert("x-name", value);
-        let refusal = forwarded(&Uri::from_static("/S/h"), &headers).expect_err("not ASCII");
+        let refusal = forwarded(&Uri::from_static("/S/h"), &headers, false).expect_err("not ASCII");
         assert!(refusal.to_string().contains("x-name"), "{refusal}");
     }
 

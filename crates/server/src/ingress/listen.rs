@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 /// Serves callers until `shutdown`; then takes no more connections, and lets those that there
 /// are end what they are at, up to the limit of the port.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     port: Port,
     app: Arc<Ingress>,

@@ -9,8 +9,7 @@
 //! [`serve`], then `answer`. A caller who goes away takes nothing along: what was accepted
 //! goes on.
 //!
-//! Absent on purpose: TLS and authentication, which are a proxy's; and every decision about an
-//! invocation, which is the engine's.
+//! Absent on purpose: every decision about an invocation, which is the engine's.
 
 mod attach;
 mod awakeable;
@@ -25,8 +24,9 @@ mod reply;
 mod span;
 
 pub use body::Budget;
-pub use listen::serve;
+pub(crate) use listen::serve;
 
+use crate::access::{Access, Caller, Role};
 use crate::error::Refusal;
 use crate::health::{Health, HealthProblem};
 use crate::listen::Paced;
@@ -53,6 +53,8 @@ pub struct Ingress {
     pub clock: Arc<dyn Clock>,
     /// Counts what is asked for.
     pub requests: Arc<Requests>,
+    /// Who may call.
+    pub access: Arc<Access>,
     /// Limits.
     pub settings: IngressSettings,
     /// Room for the bodies that are being received.
@@ -95,9 +97,19 @@ async fn serve_one(app: &Ingress, request: Request<Paced>) -> Reply {
     let kind = route.as_ref().map_or(RequestKind::Unknown, RequestKind::of);
     let mut watching = app.requests.ingress(kind).begin();
     let mut span = RequestSpan::begin(app, kind, route.as_ref().ok(), &request);
-    let reply = match route {
-        Ok(route) => dispatch(app, &registry, route, span.context(), request).await,
-        Err(error) => Err(error.into()),
+    let caller = match route {
+        // Whoever watches over the server has no token.
+        Ok(Route::Health) => Ok(Caller::Anybody),
+        _ => app
+            .access
+            .admit(request.headers(), Role::Caller, app.clock.now_ms()),
+    };
+    let reply = match (caller, route) {
+        (Ok(caller), Ok(route)) => {
+            dispatch(app, &registry, &caller, route, span.context(), request).await
+        }
+        (Err(denied), _) => Err(denied.into()),
+        (_, Err(error)) => Err(error.into()),
     };
     let reply = reply.unwrap_or_else(|refusal| reply::refusal(&refusal));
     watching.answered(reply.status());
@@ -108,6 +120,7 @@ async fn serve_one(app: &Ingress, request: Request<Paced>) -> Reply {
 async fn dispatch(
     app: &Ingress,
     registry: &Registry,
+    caller: &Caller,
     route: Route,
     trace: Option<&TraceContext>,
     request: Request<Paced>,
@@ -116,6 +129,12 @@ async fn dispatch(
     // Of a call more is checked before its verb.
     if !matches!(route, Route::Call(_) | Route::Send(_)) {
         check_verb(request.method(), verbs)?;
+    }
+    match &route {
+        Route::Call(target) | Route::Send(target) => caller.check_service(&target.service)?,
+        Route::Health => {}
+        // What an invocation of another service came to, or waits for, is not theirs.
+        _ => caller.check_unlimited()?,
     }
     match route {
         Route::Call(target) => call::call(app, registry, target, verbs, trace, request).await,

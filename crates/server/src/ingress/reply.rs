@@ -1,6 +1,7 @@
 //! Replies: a result or a refusal in, an HTTP response out.
 
 use super::text;
+use crate::access::CHALLENGE;
 use crate::error::Refusal;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -55,6 +56,9 @@ pub(super) fn refusal(refusal: &Refusal) -> Reply {
     };
     let mut reply = error(status, &body);
     let headers = reply.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
+    }
     if let Some(id) = refusal.id() {
         put_id(headers, id.to_owned());
     }

@@ -1,7 +1,7 @@
 //! Connections: accepted, served, and let go when the server stops. For both ports.
 //!
 //! ```text
-//!   listener ──▶ accept ──┬─ room ──▶ Patient (socket) ──▶ hyper ──▶ Request<Paced> ──▶ service
+//!   listener ──▶ accept ──┬─ room ──▶ Patient (TLS, socket) ──▶ hyper ──▶ Request<Paced> ──▶ service
 //!                         └─ full ──▶ 503, and closed
 //! ```
 //!
@@ -18,6 +18,7 @@ pub(crate) use files::connections_for;
 pub use paced::BodyError;
 pub(crate) use paced::Paced;
 
+use crate::tls;
 use accept::{Accepted, Door};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
@@ -60,6 +61,8 @@ pub struct Port {
     pub name: &'static str,
     /// Connections that are served at a time; who comes then is told to try again.
     pub connections_max: usize,
+    /// What connections are taken with: in TLS, or as they are.
+    pub(crate) door: tls::Door,
     /// How long connections may go on once the server is asked to stop.
     pub drain_limit: Duration,
 }
@@ -90,7 +93,7 @@ pub(crate) async fn serve<S, B>(
             // What a connection ended with is its client's affair.
             Some(_) = connections.join_next() => {}
             accepted = door.accept(has_room) => if let Accepted::Connection(socket) = accepted {
-                connections.spawn(connection(&builder, &graceful, socket, service.clone()));
+                connections.spawn(connection(&builder, &graceful, &port.door, socket, service.clone()));
             }
         }
     }
@@ -133,6 +136,7 @@ fn builder() -> Builder<TokioExecutor> {
 fn connection<S, B>(
     builder: &Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
+    door: &tls::Door,
     socket: TcpStream,
     service: S,
 ) -> impl Future<Output = ()> + Send + use<S, B>
@@ -147,7 +151,8 @@ where
         tracing::debug!(%error, "a connection goes without TCP_NODELAY");
     }
     let paced = service_fn(move |request: Request<Incoming>| service.call(request.map(Paced::new)));
-    let connection = builder.serve_connection(TokioIo::new(Patient::new(socket)), paced);
+    let patient = Patient::new(door.open(socket));
+    let connection = builder.serve_connection(TokioIo::new(patient), paced);
     let served = graceful.watch(connection.into_owned());
     async move {
         if let Err(error) = served.await {

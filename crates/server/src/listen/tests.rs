@@ -25,6 +25,7 @@ async fn port(connections_max: usize) -> Served {
     let port = Port {
         name: "test",
         connections_max,
+        door: tls::Door::none(),
         drain_limit: Duration::ZERO,
     };
     let service = service_fn(async |request: Request<Paced>| {

@@ -2,6 +2,7 @@
 
 use super::address::Address;
 use super::reach::Reach;
+use crate::tls::Trust;
 use latchwork_runtime::transport::TransportError;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -24,6 +25,7 @@ pub(super) struct Dial {
     host: String,
     port: u16,
     reach: Arc<Reach>,
+    trust: Arc<Trust>,
 }
 
 /// Which version of HTTP is wanted.
@@ -47,7 +49,7 @@ pub(super) struct Dialed {
 }
 
 impl Dial {
-    pub(super) fn new(address: &Address, reach: Arc<Reach>) -> Self {
+    pub(super) fn new(address: &Address, reach: Arc<Reach>, trust: Arc<Trust>) -> Self {
         let (host, port) = address.host_and_port();
         Self {
             origin: address.origin().to_owned(),
@@ -55,6 +57,7 @@ impl Dial {
             host: host.to_owned(),
             port,
             reach,
+            trust,
         }
     }
 
@@ -84,7 +87,7 @@ impl Dial {
 
     #[cfg(feature = "tls")]
     async fn secure(&self, socket: Quick, wanted: Wanted) -> Result<Dialed, TransportError> {
-        let (io, http2) = tls::secure(socket, &self.host, wanted)
+        let (io, http2) = tls::secure(socket, &self.trust, &self.host, wanted)
             .await
             .map_err(|reason| self.failed(reason))?;
         Ok(Dialed { io, http2 })
@@ -188,24 +191,21 @@ impl AsyncWrite for Quick {
 
 #[cfg(feature = "tls")]
 mod tls {
-    //! TLS over a socket, with the certificates that the system trusts.
+    //! TLS over a socket, with the certificates that are trusted for deployments.
 
     use super::{Io, Quick, Wanted};
-    use std::sync::{Arc, OnceLock};
+    use crate::tls::Trust;
+    use std::sync::Arc;
     use tokio_rustls::TlsConnector;
-    use tokio_rustls::rustls::crypto::ring;
     use tokio_rustls::rustls::pki_types::ServerName;
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-
-    /// Reading the system's certificates takes a while: once.
-    static CONFIG: OnceLock<Result<ClientConfig, String>> = OnceLock::new();
 
     pub(super) async fn secure(
         socket: Quick,
+        trust: &Trust,
         host: &str,
         wanted: Wanted,
     ) -> Result<(Box<dyn Io>, bool), String> {
-        let mut config = CONFIG.get_or_init(config).clone()?;
+        let mut config = (*trust.config().map_err(|error| error.to_string())?).clone();
         config.alpn_protocols = match wanted {
             Wanted::Http2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
             Wanted::Http1 => vec![b"http/1.1".to_vec()],
@@ -217,22 +217,5 @@ mod tls {
             .map_err(|error| format!("TLS: {error}"))?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok((Box::new(stream), http2))
-    }
-
-    fn config() -> Result<ClientConfig, String> {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            return Err(
-                "TLS: the system has no trusted certificates; install its package of CA \
-                 certificates, or name a file in SSL_CERT_FILE"
-                    .into(),
-            );
-        }
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| format!("TLS: {error}"))?;
-        Ok(builder.with_root_certificates(roots).with_no_client_auth())
     }
 }

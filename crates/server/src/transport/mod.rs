@@ -23,6 +23,7 @@ pub use discovery::{Discovered, DiscoveryError};
 pub use range::{Range, Ranges};
 pub use reach::Reach;
 
+use crate::tls::Trust;
 use address::Address;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request};
@@ -39,6 +40,7 @@ pub struct HttpTransport {
     places: RwLock<Places>,
     reach: Arc<Reach>,
     identity: Identity,
+    trust: Arc<Trust>,
 }
 
 /// What is known of the addresses that were spoken to.
@@ -69,6 +71,7 @@ impl HttpTransport {
             places: RwLock::default(),
             reach: Arc::default(),
             identity: Identity { signer, clock },
+            trust: Arc::default(),
         }
     }
 
@@ -78,6 +81,12 @@ impl HttpTransport {
             reach: Arc::new(reach),
             ..self
         }
+    }
+
+    /// The same, with those who are trusted to be deployments; without, it is those whom the
+    /// system trusts.
+    pub(crate) fn trusting(self, trust: Arc<Trust>) -> Self {
+        Self { trust, ..self }
     }
 
     fn place(&self, uri: &str, http1: bool) -> Result<Arc<Place>, TransportError> {
@@ -92,7 +101,10 @@ impl HttpTransport {
         let pool = places
             .pools
             .entry(address.origin().to_owned())
-            .or_insert_with(|| Arc::new(Pool::new(&address, self.reach.clone())))
+            .or_insert_with(|| {
+                let (reach, trust) = (self.reach.clone(), self.trust.clone());
+                Arc::new(Pool::new(&address, reach, trust))
+            })
             .clone();
         let place = Arc::new(Place { address, pool });
         places.by_uri[usize::from(http1)].insert(uri.to_owned(), place.clone());

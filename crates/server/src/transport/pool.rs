@@ -9,6 +9,7 @@ use super::dial::{Dial, Wanted};
 use super::h1::{self, Idle};
 use super::h2::{self, Connection, Lease};
 use super::reach::Reach;
+use crate::tls::Trust;
 use http::Request;
 use latchwork_runtime::transport::{Stream, TransportError};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,9 +46,9 @@ enum Found {
 }
 
 impl Pool {
-    pub(super) fn new(address: &Address, reach: Arc<Reach>) -> Self {
+    pub(super) fn new(address: &Address, reach: Arc<Reach>, trust: Arc<Trust>) -> Self {
         Self {
-            dial: Dial::new(address, reach),
+            dial: Dial::new(address, reach, trust),
             connections: Mutex::default(),
             dialing: tokio::sync::Mutex::default(),
             idle: Mutex::default(),
