@@ -263,6 +263,14 @@ impl Inspection {
     /// Reads every row; gives the LSN of each partition's.
     fn tables(&mut self, partitions: u16, all_from_first: bool) -> Option<Vec<Lsn>> {
         let path = directory::tables(&self.directory);
+        if all_from_first && !path.exists() {
+            let text = format!("{} is missing", path.display());
+            self.add(
+                Finding::new("tables", Verdict::Attention, text)
+                    .advice("nothing is lost; the next start makes them again from the log"),
+            );
+            return None;
+        }
         let read = match path.is_dir() {
             true => read_all(&path, partitions),
             false => Err(format!("{} is missing", path.display())),
