@@ -192,7 +192,8 @@ impl Token {
 
 fn bytes(hex: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    if hex.len() != 64 || !hex.is_ascii() {
+    // Looked at one by one: a sign would be read as part of a number.
+    if hex.len() != 64 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
     for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
