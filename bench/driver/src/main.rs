@@ -1,5 +1,6 @@
 //! The load driver. See ../README.md.
 
+mod growth;
 mod http;
 mod load;
 mod proc;
@@ -17,6 +18,9 @@ const ALL: &[&str] = &[
     "S8", "S1", "S9", "S2", "S3", "S4", "S5", "S10", "S11", "S6", "S7", "S12",
 ];
 
+/// Run only if they are asked for by name: how cost grows, and what too much load does.
+const BY_NAME: &[&str] = &["G1", "G2", "G3", "G4", "O1"];
+
 const USAGE: &str = "\
 driver --server SPEC.toml [--vs SPEC.toml] [options]
 
@@ -24,7 +28,7 @@ driver --server SPEC.toml [--vs SPEC.toml] [options]
   --vs FILE          a second one (B): runs A B A B ... and prints ratios
   --quick | --full   the profile (default: quick)
   --rounds N         default 1, or 3 with --vs
-  --only S1,S2,...   these scenarios only
+  --only S1,S2,...   these scenarios only; G1 to G4 (growth) and O1 (overload) run only so
   --skip S12,...     all but these
   --endpoint min|sdk which endpoint (default: min)
   --endpoint-arg X   passed on to the endpoint (repeatable)
@@ -65,8 +69,10 @@ async fn run(args: Args) {
     let pick = |s: &str| -> Vec<String> { s.split(',').map(|x| x.trim().to_uppercase()).collect() };
     let only = args.get("only").map(pick);
     let skip = args.get("skip").map(pick).unwrap_or_default();
+    let by_name = BY_NAME.iter().filter(|_| only.is_some());
     let names: Vec<&str> = ALL
         .iter()
+        .chain(by_name)
         .copied()
         .filter(|s| only.as_ref().is_none_or(|o| o.iter().any(|x| x == s)))
         .filter(|s| !skip.iter().any(|x| x == s))
@@ -171,6 +177,11 @@ async fn one(
             "S10" => env.s10().await,
             "S11" => env.s11().await,
             "S12" => env.s12().await,
+            "G1" => env.g1().await,
+            "G2" => env.g2().await,
+            "G3" => env.g3().await,
+            "G4" => env.g4().await,
+            "O1" => env.o1().await,
             _ => unreachable!(),
         }
     }
