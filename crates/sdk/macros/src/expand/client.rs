@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 use syn::{Ident, Type, TypePath};
 
 use crate::definition::{Definition, Kind};
-use crate::handler::Handler;
+use crate::handler::{Handler, HandlerKind};
 
 pub(super) fn client(definition: &Definition) -> TokenStream {
     let client = format_ident!("{}Client", definition.ident);
@@ -62,10 +62,12 @@ fn client_method(service: &str, keyed: bool, handler: &Handler) -> TokenStream {
         Some(text) => text.clone(),
         None => format!("Calls {name}."),
     };
-    let target = if keyed {
-        quote!(::latchwork::Target::keyed(#service, self.key.clone(), #name))
-    } else {
-        quote!(::latchwork::Target::service(#service, #name))
+    let target = match (keyed, handler.kind) {
+        (_, HandlerKind::Run) => {
+            quote!(::latchwork::Target::run(#service, self.key.clone(), #name))
+        }
+        (true, _) => quote!(::latchwork::Target::keyed(#service, self.key.clone(), #name)),
+        (false, _) => quote!(::latchwork::Target::service(#service, #name)),
     };
     let (parameter, value) = match &handler.input {
         None => (None, quote!(())),
