@@ -15,7 +15,7 @@ use std::time::Duration;
 use latchwork::{Context, Endpoint, Failure, Result, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
-/// How long a provider may take, in seconds.
+/// How long a provider may take.
 const WEBHOOK_LIMIT: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Serialize, Deserialize)]

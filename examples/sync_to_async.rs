@@ -29,6 +29,7 @@ impl DataPreparation {
                 Ok(format!("https://data.example.com/{key}"))
             })
             .await?;
+        ctx.promise("url").resolve(url.clone()).await?;
         // Somebody who gave up waiting has left an address.
         if let Some(address) = ctx.promise::<String>("mail").peek().await? {
             ctx.run("mail", || async {
@@ -40,11 +41,16 @@ impl DataPreparation {
         Ok(url)
     }
 
-    /// Asks for an e-mail when the data is there.
+    /// Asks for an e-mail when the data is there; gives its URL if it is there already. The run looks
+    /// at the two promises the other way round, so none of the two can miss the other.
     #[shared]
-    async fn mail_instead(&self, ctx: &SharedWorkflowContext, address: String) -> Result<()> {
+    async fn mail_instead(
+        &self,
+        ctx: &SharedWorkflowContext,
+        address: String,
+    ) -> Result<Option<String>> {
         ctx.promise("mail").resolve(address).await?;
-        Ok(())
+        Ok(ctx.promise("url").peek().await?)
     }
 }
 
@@ -60,8 +66,10 @@ async fn prepare(user: &str, seconds: u64) -> Result<(), Box<dyn std::error::Err
         Status::Done(url) => println!("the data is at {url}"),
         Status::Running => {
             let address = format!("{user}@example.com");
-            preparation.mail_instead(address).await?;
-            println!("this takes longer; you will get a mail");
+            match preparation.mail_instead(address).await? {
+                Some(url) => println!("the data is at {url}"),
+                None => println!("this takes longer; you will get a mail"),
+            }
         }
     }
     Ok(())

@@ -12,6 +12,7 @@ import asyncio
 import os
 import sys
 from datetime import timedelta
+from typing import Optional
 
 import httpx
 import hypercorn.asyncio
@@ -29,6 +30,7 @@ async def run(ctx: WorkflowContext, seconds: int) -> str:
     """Prepares the data, which takes so many seconds; gives its URL."""
     await ctx.sleep(timedelta(seconds=seconds))
     url = await ctx.run_typed("upload", lambda: f"https://data.example.com/{ctx.key()}")
+    await ctx.promise("url", type_hint=str).resolve(url)
     # Somebody who gave up waiting has left an address.
     address = await ctx.promise("mail", type_hint=str).peek()
     if address is not None:
@@ -38,9 +40,13 @@ async def run(ctx: WorkflowContext, seconds: int) -> str:
 
 
 @data_preparation.handler()
-async def mail_instead(ctx: WorkflowSharedContext, address: str) -> None:
-    """Asks for an e-mail when the data is there."""
+async def mail_instead(ctx: WorkflowSharedContext, address: str) -> Optional[str]:
+    """Asks for an e-mail when the data is there; gives its URL if it is there already.
+
+    The run looks at the two promises the other way round, so none of the two can miss the other.
+    """
     await ctx.promise("mail", type_hint=str).resolve(address)
+    return await ctx.promise("url", type_hint=str).peek()
 
 
 async def prepare(user: str, seconds: int) -> None:
@@ -54,8 +60,8 @@ async def prepare(user: str, seconds: int) -> None:
             answer = await http.get(attach, timeout=wait)
             print(f"the data is at {answer.raise_for_status().json()}")
         except httpx.TimeoutException:
-            await client.workflow_call(mail_instead, user, f"{user}@example.com")
-            print("this takes longer; you will get a mail")
+            url = await client.workflow_call(mail_instead, user, f"{user}@example.com")
+            print(f"the data is at {url}" if url else "this takes longer; you will get a mail")
 
 
 app = restate.app([data_preparation])

@@ -20,6 +20,7 @@ const dataPreparation = restate.workflow({
     run: async (ctx: restate.WorkflowContext, seconds: number): Promise<string> => {
       await ctx.sleep({ seconds });
       const url = await ctx.run("upload", () => `https://data.example.com/${ctx.key}`);
+      await ctx.promise<string>("url").resolve(url);
       // Somebody who gave up waiting has left an address.
       const address = await ctx.promise<string>("mail").peek();
       if (address !== undefined) {
@@ -28,9 +29,13 @@ const dataPreparation = restate.workflow({
       return url;
     },
 
-    /** Asks for an e-mail when the data is there. */
+    /**
+     * Asks for an e-mail when the data is there; gives its URL if it is there already. The run looks
+     * at the two promises the other way round, so none of the two can miss the other.
+     */
     mailInstead: async (ctx: restate.WorkflowSharedContext, address: string) => {
       await ctx.promise<string>("mail").resolve(address);
+      return (await ctx.promise<string>("url").peek()) ?? null;
     },
   },
 });
@@ -45,8 +50,8 @@ async function prepare(user: string, seconds: number) {
   if (url !== undefined) {
     console.log(`the data is at ${url}`);
   } else {
-    await preparation.mailInstead(`${user}@example.com`);
-    console.log("this takes longer; you will get a mail");
+    const done = await preparation.mailInstead(`${user}@example.com`);
+    console.log(done === null ? "this takes longer; you will get a mail" : `the data is at ${done}`);
   }
 }
 

@@ -1,4 +1,4 @@
-"""What each example must do, whatever it is written in; as examples/test.rs does in Rust."""
+"""What each example must do, whatever it is written in; as examples/tests does in Rust."""
 from harness.clients import eventually, in_background
 
 ALL = []

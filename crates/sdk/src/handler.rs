@@ -9,19 +9,116 @@ use bytes::Bytes;
 
 use crate::attempt::Shared;
 use crate::error::{Error, Failure};
-use crate::manifest::Description;
+use crate::manifest::{Description, Kind};
 use crate::payload::{Decode, Encode};
 
 /// What a handler comes to: the bytes of its output.
 pub type Output<'a> = Pin<Box<dyn Future<Output = Result<Bytes, Error>> + Send + 'a>>;
 
 /// Handlers under one name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no service",
+    label = "not made by #[latchwork::service], object or workflow",
+    note = "put the attribute on its impl block: on `impl {Self}`, or on `impl Trait for {Self}` if a trait defines \
+            the service"
+)]
 pub trait Service: Send + Sync + 'static {
     /// What it is called and what it offers.
     fn describe(&self) -> Description;
 
     /// Runs a handler that the description has.
     fn handle<'a>(&'a self, handler: &'a str, invocation: Invocation) -> Output<'a>;
+}
+
+/// What a trait with one of the attributes knows of each type `T` that implements it: how to
+/// describe it, and how to start its handlers. Generated code makes and reads it.
+pub struct Definition<T: ?Sized> {
+    kind: Kind,
+    describe: fn() -> Description,
+    handle: Handle<T>,
+}
+
+type Handle<T> = for<'a> fn(&'a T, &'a str, Invocation) -> Output<'a>;
+
+impl<T: ?Sized> Definition<T> {
+    /// Of a plain service.
+    pub const fn service(describe: fn() -> Description, handle: Handle<T>) -> Self {
+        Self::new(Kind::Service, describe, handle)
+    }
+
+    /// Of an object.
+    pub const fn object(describe: fn() -> Description, handle: Handle<T>) -> Self {
+        Self::new(Kind::VirtualObject, describe, handle)
+    }
+
+    /// Of a workflow.
+    pub const fn workflow(describe: fn() -> Description, handle: Handle<T>) -> Self {
+        Self::new(Kind::Workflow, describe, handle)
+    }
+
+    const fn new(kind: Kind, describe: fn() -> Description, handle: Handle<T>) -> Self {
+        Self {
+            kind,
+            describe,
+            handle,
+        }
+    }
+
+    /// Itself, for an implementation that says `#[latchwork::service]`.
+    ///
+    /// # Panics
+    /// If the trait says something else; this is evaluated while compiling.
+    pub const fn of_service(self) -> Self {
+        self.of(Kind::Service)
+    }
+
+    /// Itself, for an implementation that says `#[latchwork::object]`.
+    ///
+    /// # Panics
+    /// If the trait says something else; this is evaluated while compiling.
+    pub const fn of_object(self) -> Self {
+        self.of(Kind::VirtualObject)
+    }
+
+    /// Itself, for an implementation that says `#[latchwork::workflow]`.
+    ///
+    /// # Panics
+    /// If the trait says something else; this is evaluated while compiling.
+    pub const fn of_workflow(self) -> Self {
+        self.of(Kind::Workflow)
+    }
+
+    const fn of(self, wanted: Kind) -> Self {
+        match (self.kind, wanted) {
+            (Kind::Service, Kind::Service)
+            | (Kind::VirtualObject, Kind::VirtualObject)
+            | (Kind::Workflow, Kind::Workflow) => self,
+            (Kind::Service, _) => {
+                panic!("the trait is a service: write #[latchwork::service] on its impl, too")
+            }
+            (Kind::VirtualObject, _) => {
+                panic!("the trait is an object: write #[latchwork::object] on its impl, too")
+            }
+            (Kind::Workflow, _) => {
+                panic!("the trait is a workflow: write #[latchwork::workflow] on its impl, too")
+            }
+        }
+    }
+
+    /// The description of the service.
+    pub fn describe(&self) -> Description {
+        (self.describe)()
+    }
+
+    /// Starts a handler of `service`.
+    pub fn handle<'a>(
+        &self,
+        service: &'a T,
+        handler: &'a str,
+        invocation: Invocation,
+    ) -> Output<'a> {
+        (self.handle)(service, handler, invocation)
+    }
 }
 
 /// One invocation, as its handler is started with.

@@ -40,6 +40,7 @@
 mod attempt;
 #[cfg(any(feature = "client", feature = "embedded"))]
 pub mod client;
+mod clock;
 mod context;
 #[cfg(feature = "embedded")]
 pub mod embedded;

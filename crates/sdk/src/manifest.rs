@@ -28,7 +28,7 @@ pub struct Description {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum Kind {
+pub(crate) enum Kind {
     Service,
     VirtualObject,
     Workflow,

@@ -12,6 +12,8 @@ pub struct Target {
     pub(crate) service: String,
     pub(crate) key: Option<String>,
     pub(crate) handler: String,
+    /// Of a workflow: whoever calls it again finds what is there.
+    pub(crate) is_run: bool,
 }
 
 impl Target {
@@ -21,6 +23,7 @@ impl Target {
             service: service.into(),
             key: None,
             handler: handler.into(),
+            is_run: false,
         }
     }
 
@@ -34,6 +37,20 @@ impl Target {
             service: service.into(),
             key: Some(key.into()),
             handler: handler.into(),
+            is_run: false,
+        }
+    }
+
+    /// The run of a workflow, at a key. [`keyed`](Self::keyed) calls it as well; but a client only
+    /// dares to repeat a call that it knows to be of a run.
+    pub fn run(
+        workflow: impl Into<String>,
+        key: impl Into<String>,
+        handler: impl Into<String>,
+    ) -> Self {
+        Self {
+            is_run: true,
+            ..Self::keyed(workflow, key, handler)
         }
     }
 }

@@ -1,12 +1,14 @@
-//! What an `impl` block says about a service, checked.
+//! What an `impl` block or a trait says about a service, checked.
 
 use proc_macro2::{Span, TokenStream};
+use quote::quote;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, Expr, ExprLit, FnArg, GenericArgument, Ident, ImplItem, ImplItemFn, ItemImpl,
-    Lit, Meta, PathArguments, ReceiverKind, Result, ReturnType, Type, TypePath,
+    Attribute, Error, Expr, ExprLit, Generics, Ident, ImplItem, Item, ItemImpl, ItemTrait, Lit,
+    Meta, Path, Result, TraitItem, Type, TypePath, Visibility,
 };
 
+use crate::handler::{Handler, HandlerKind, is_mark};
 use crate::options::Options;
 
 /// What becomes of the block.
@@ -17,105 +19,155 @@ pub(crate) enum Kind {
     Workflow,
 }
 
-/// How a handler runs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HandlerKind {
-    /// Any number at once.
-    Plain,
-    /// One at a time for each key of an object.
-    Exclusive,
-    /// Beside the exclusive ones of an object.
-    SharedObject,
-    /// Once for each key of a workflow.
-    Run,
-    /// Beside the run of a workflow.
-    SharedWorkflow,
+/// Where an attribute stands.
+pub(crate) enum Place {
+    /// `impl Greeter`: the service, in one piece.
+    Block(Definition, ItemImpl),
+    /// `trait Greeter`: what others know of a service.
+    Trait(Definition, ItemTrait),
+    /// `impl Greeter for Polite`: the service that a trait has defined.
+    Implementation(Path, ItemImpl),
 }
 
+/// A service, as its callers see it.
 pub(crate) struct Definition {
     pub(crate) kind: Kind,
-    /// The block without the attributes that are meant for here.
-    pub(crate) block: ItemImpl,
-    pub(crate) type_name: Ident,
+    /// The name of the type or trait.
+    pub(crate) ident: Ident,
+    /// Of the client.
+    pub(crate) visibility: Visibility,
     pub(crate) name: String,
     pub(crate) documentation: Option<String>,
     pub(crate) options: Options,
     pub(crate) handlers: Vec<Handler>,
 }
 
-pub(crate) struct Handler {
-    pub(crate) kind: HandlerKind,
-    pub(crate) method: Ident,
-    pub(crate) name: String,
-    pub(crate) documentation: Option<String>,
-    pub(crate) options: Options,
-    pub(crate) context: Type,
-    pub(crate) input: Option<Type>,
-    pub(crate) output: Type,
+impl Kind {
+    /// Its name in code.
+    pub(crate) fn ident(self) -> Ident {
+        let name = match self {
+            Self::Service => "service",
+            Self::Object => "object",
+            Self::Workflow => "workflow",
+        };
+        Ident::new(name, Span::call_site())
+    }
 }
 
-const SIGNATURE: &str = "async fn name(&self, ctx: &Context, input: T) -> Result<O>";
-
-impl HandlerKind {
-    /// Names of the contexts that a handler may take; the first is the one it is given.
-    pub(crate) fn contexts(self) -> &'static [&'static str] {
-        match self {
-            Self::Plain => &["Context"],
-            Self::Exclusive => &["ObjectContext", "SharedObjectContext", "Context"],
-            Self::SharedObject => &["SharedObjectContext", "Context"],
-            Self::Run => &[
-                "WorkflowContext",
-                "SharedWorkflowContext",
-                "SharedObjectContext",
-                "Context",
-            ],
-            Self::SharedWorkflow => &["SharedWorkflowContext", "SharedObjectContext", "Context"],
+impl Place {
+    /// Reads and checks the item. What is meant for here is taken away from it.
+    pub(crate) fn parse(kind: Kind, options: TokenStream, item: TokenStream) -> Result<Self> {
+        let advice = "put this attribute on an impl block of a type, or on a trait: \
+                      impl Greeter { … }, trait Greeter { … }";
+        let item: Item = syn::parse2(item).map_err(|error| Error::new(error.span(), advice))?;
+        match item {
+            Item::Impl(block) => match block.trait_.clone() {
+                Some((path, _)) => Self::implementation(options, path, block),
+                None => Self::block(kind, options, block),
+            },
+            Item::Trait(item) => Self::definition(kind, options, item),
+            other => Err(Error::new(first_token(other), advice)),
         }
     }
 
-    fn says(self) -> &'static str {
-        match self {
-            Self::Plain => "a handler of a service has no state",
-            Self::Exclusive => "a handler of an object has no promises",
-            Self::SharedObject => "a #[shared] handler of an object may only read state",
-            Self::Run => "this is the run of a workflow",
-            Self::SharedWorkflow => "a #[shared] handler of a workflow may only read state",
+    fn block(kind: Kind, options: TokenStream, mut block: ItemImpl) -> Result<Self> {
+        let ident = type_name(&block)?;
+        let methods = block.items.iter_mut().filter_map(|item| match item {
+            ImplItem::Fn(method) => Some((&mut method.attrs, &method.sig)),
+            _ => None,
+        });
+        let handlers = handlers(kind, methods);
+        let visibility = syn::parse_quote!(pub);
+        let definition = Definition::new(kind, options, ident, visibility, &block.attrs, handlers)?;
+        Ok(Self::Block(definition, block))
+    }
+
+    fn definition(kind: Kind, options: TokenStream, mut item: ItemTrait) -> Result<Self> {
+        not_generic(&item.generics, "a service is one trait")?;
+        let associated = item.items.iter().find_map(|item| match item {
+            TraitItem::Type(associated) => Some(associated),
+            _ => None,
+        });
+        if let Some(associated) = associated {
+            return Err(Error::new(
+                associated.span(),
+                "callers must know all types: name the type itself in the handlers, in place of an \
+                 associated one",
+            ));
         }
+        let methods = item.items.iter_mut().filter_map(|item| match item {
+            TraitItem::Fn(method) => Some((&mut method.attrs, &method.sig)),
+            _ => None,
+        });
+        let handlers = handlers(kind, methods);
+        let ident = item.ident.clone();
+        let visibility = item.vis.clone();
+        let definition = Definition::new(kind, options, ident, visibility, &item.attrs, handlers)?;
+        Ok(Self::Trait(definition, item))
+    }
+
+    fn implementation(options: TokenStream, path: Path, block: ItemImpl) -> Result<Self> {
+        type_name(&block)?;
+        if !options.is_empty() {
+            return Err(Error::new(
+                options.span(),
+                "options belong to the attribute of the trait, where callers see them",
+            ));
+        }
+        for item in &block.items {
+            if let ImplItem::Fn(method) = item
+                && let Some(mark) = method.attrs.iter().find(|it| is_mark(it))
+            {
+                return Err(Error::new(
+                    mark.span(),
+                    "the trait says which methods are handlers: leave this out here",
+                ));
+            }
+        }
+        Ok(Self::Implementation(path, block))
+    }
+}
+
+/// The item without marks: what is right about it should not be reported as missing.
+pub(crate) fn without_marks(item: TokenStream) -> TokenStream {
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Impl(mut block)) => {
+            for item in &mut block.items {
+                if let ImplItem::Fn(method) = item {
+                    method.attrs.retain(|attribute| !is_mark(attribute));
+                }
+            }
+            quote!(#block)
+        }
+        Ok(Item::Trait(mut definition)) => {
+            for item in &mut definition.items {
+                if let TraitItem::Fn(method) = item {
+                    method.attrs.retain(|attribute| !is_mark(attribute));
+                }
+            }
+            quote!(#[allow(async_fn_in_trait)] #definition)
+        }
+        _ => item,
     }
 }
 
 impl Definition {
-    pub(crate) fn parse(kind: Kind, options: TokenStream, item: TokenStream) -> Result<Self> {
-        let span = Span::call_site();
-        let mut block: ItemImpl = syn::parse2(item).map_err(|error| {
-            Error::new(
-                error.span(),
-                "put this attribute on an impl block of a type: impl Greeter { … }",
-            )
-        })?;
-        if let Some((path, _)) = &block.trait_ {
-            return Err(Error::new(
-                path.span(),
-                "put this attribute on the type's own impl block, not on that of a trait",
-            ));
-        }
-        if !block.generics.params.is_empty() {
-            return Err(Error::new(
-                block.generics.span(),
-                "a service is one type: without generic parameters",
-            ));
-        }
-        let type_name = match &*block.self_ty {
-            Type::Path(TypePath { path, .. }) => path.segments.last().map(|it| it.ident.clone()),
-            _ => None,
+    fn new(
+        kind: Kind,
+        options: TokenStream,
+        ident: Ident,
+        visibility: Visibility,
+        attributes: &[Attribute],
+        handlers: Result<Vec<Handler>>,
+    ) -> Result<Self> {
+        let (options, handlers) = match (Options::parse(options), handlers) {
+            (Ok(options), Ok(handlers)) => (options, handlers),
+            (Err(mut error), Err(others)) => {
+                error.combine(others);
+                return Err(error);
+            }
+            (Err(error), Ok(_)) | (Ok(_), Err(error)) => return Err(error),
         };
-        let type_name = type_name.ok_or_else(|| {
-            Error::new(
-                block.self_ty.span(),
-                "a service is a type with a name of its own",
-            )
-        })?;
-        let options = Options::parse(options)?;
         if let Some((_, span)) = &options.workflow_retention {
             return Err(Error::new(
                 *span,
@@ -127,39 +179,40 @@ impl Definition {
                 check_name(name, *span, |byte| matches!(byte, b'.' | b'-'))?;
                 name.clone()
             }
-            None => type_name.to_string(),
+            None => ident.to_string(),
         };
-        let mut handlers = Vec::new();
-        let mut errors: Option<Error> = None;
-        for item in &mut block.items {
-            if let ImplItem::Fn(method) = item {
-                match Handler::parse(kind, method) {
-                    Ok(None) => {}
-                    Ok(Some(handler)) => handlers.push(handler),
-                    Err(error) => match &mut errors {
-                        Some(errors) => errors.combine(error),
-                        None => errors = Some(error),
-                    },
-                }
-            }
-        }
-        if let Some(errors) = errors {
-            return Err(errors);
-        }
-        check_handlers(kind, &handlers, span)?;
+        check_handlers(kind, &handlers)?;
         Ok(Self {
             kind,
-            documentation: documentation(&block.attrs),
-            block,
-            type_name,
+            ident,
+            visibility,
             name,
+            documentation: documentation(attributes),
             options,
             handlers,
         })
     }
 }
 
-fn check_handlers(kind: Kind, handlers: &[Handler], span: Span) -> Result<()> {
+/// The handlers among some methods, or all that is wrong with them.
+fn handlers<'m>(
+    kind: Kind,
+    methods: impl Iterator<Item = (&'m mut Vec<Attribute>, &'m syn::Signature)>,
+) -> Result<Vec<Handler>> {
+    let mut handlers = Vec::new();
+    let mut errors: Option<Error> = None;
+    for (attributes, signature) in methods {
+        match (Handler::parse(kind, attributes, signature), &mut errors) {
+            (Ok(handler), _) => handlers.extend(handler),
+            (Err(error), Some(errors)) => errors.combine(error),
+            (Err(error), None) => errors = Some(error),
+        }
+    }
+    errors.map_or(Ok(handlers), Err)
+}
+
+fn check_handlers(kind: Kind, handlers: &[Handler]) -> Result<()> {
+    let span = Span::call_site();
     if handlers.is_empty() {
         return Err(Error::new(
             span,
@@ -198,173 +251,36 @@ fn check_handlers(kind: Kind, handlers: &[Handler], span: Span) -> Result<()> {
     Ok(())
 }
 
-impl Handler {
-    /// The handler that a method is, if it is marked as one.
-    fn parse(kind: Kind, method: &mut ImplItemFn) -> Result<Option<Self>> {
-        let mut marks = Vec::new();
-        method.attrs.retain(|attribute| {
-            if is_mark(attribute) {
-                marks.push(attribute.clone());
-                return false;
-            }
-            true
-        });
-        let shared = marks.iter().any(|mark| mark.path().is_ident("shared"));
-        let Some(first) = marks.first() else {
-            return Ok(None);
-        };
-        let handler_kind = match (kind, shared) {
-            (Kind::Service, true) => {
-                return Err(Error::new(
-                    first.span(),
-                    "handlers of a service always run beside each other: write #[handler]",
-                ));
-            }
-            (Kind::Service, false) => HandlerKind::Plain,
-            (Kind::Object, true) => HandlerKind::SharedObject,
-            (Kind::Object, false) => HandlerKind::Exclusive,
-            (Kind::Workflow, true) => HandlerKind::SharedWorkflow,
-            (Kind::Workflow, false) => HandlerKind::Run,
-        };
-        let mut tokens = TokenStream::new();
-        for attribute in &marks {
-            if let Meta::List(list) = &attribute.meta {
-                if !tokens.is_empty() {
-                    tokens.extend(quote::quote!(,));
-                }
-                tokens.extend(list.tokens.clone());
-            }
-        }
-        let options = Options::parse(tokens)?;
-        let method_name = method.sig.ident.clone();
-        let name = match &options.name {
-            Some((name, span)) => {
-                check_name(name, *span, |_| false)?;
-                name.clone()
-            }
-            None => method_name.to_string().trim_start_matches("r#").to_owned(),
-        };
-        let (context, input) = parameters(handler_kind, method)?;
-        Ok(Some(Self {
-            kind: handler_kind,
-            method: method_name,
-            name,
-            documentation: documentation(&method.attrs),
-            options,
-            context,
-            input,
-            output: output(method)?,
-        }))
-    }
-}
-
-/// Whether an attribute marks a method as a handler.
-pub(crate) fn is_mark(attribute: &Attribute) -> bool {
-    attribute.path().is_ident("handler") || attribute.path().is_ident("shared")
-}
-
-/// The types of the context and of the input.
-fn parameters(kind: HandlerKind, method: &ImplItemFn) -> Result<(Type, Option<Type>)> {
-    let signature = &method.sig;
-    let wrong = |span: Span, what: &str| {
-        Err(Error::new(
-            span,
-            format!("{what}: a handler is {SIGNATURE}"),
-        ))
-    };
-    if signature.asyncness.is_none() {
-        return wrong(signature.fn_token.span(), "this method is not async");
-    }
-    if !signature.generics.params.is_empty() {
-        return wrong(signature.generics.span(), "this method is generic");
-    }
-    let mut inputs = signature.inputs.iter();
-    match inputs.next() {
-        Some(FnArg::Receiver(receiver))
-            if matches!(receiver.kind, ReceiverKind::Reference(_, _, None)) => {}
-        Some(other) => return wrong(other.span(), "the first parameter is not &self"),
-        None => return wrong(signature.ident.span(), "this method has no &self"),
-    }
-    let wanted = kind.contexts()[0];
-    let context = match inputs.next() {
-        Some(FnArg::Typed(parameter)) => match &*parameter.ty {
-            Type::Reference(reference) if reference.mutability.is_none() => {
-                (*reference.elem).clone()
-            }
-            other => {
-                let message = format!("a context is borrowed: write &{wanted}");
-                return Err(Error::new(other.span(), message));
-            }
-        },
-        _ => {
-            let message = format!("the context is missing: write ctx: &{wanted} behind &self");
-            return Err(Error::new(signature.ident.span(), message));
-        }
-    };
-    if let Some(name) = last_name(&context) {
-        const ALL: [&str; 5] = [
-            "Context",
-            "SharedObjectContext",
-            "ObjectContext",
-            "SharedWorkflowContext",
-            "WorkflowContext",
-        ];
-        let name = name.to_string();
-        if ALL.contains(&&*name) && !kind.contexts().contains(&&*name) {
-            let message = format!("{}: take &{wanted} here", kind.says());
-            return Err(Error::new(context.span(), message));
-        }
-    }
-    let input = match inputs.next() {
-        Some(FnArg::Typed(parameter)) => Some((*parameter.ty).clone()),
+/// The name of the one type that a block is of.
+fn type_name(block: &ItemImpl) -> Result<Ident> {
+    not_generic(&block.generics, "a service is one type")?;
+    let name = match &*block.self_ty {
+        Type::Path(TypePath { path, .. }) => path.segments.last().map(|it| it.ident.clone()),
         _ => None,
     };
-    if let Some(Type::Reference(reference)) = &input {
-        return Err(Error::new(
-            reference.span(),
-            "the input comes from outside and is owned: write String instead of &str, T instead of &T",
-        ));
-    }
-    if let Some(more) = inputs.next() {
-        return Err(Error::new(
-            more.span(),
-            "a handler has one input: put several values into a struct or a tuple",
-        ));
-    }
-    Ok((context, input))
+    name.ok_or_else(|| {
+        Error::new(
+            block.self_ty.span(),
+            "a service is a type with a name of its own",
+        )
+    })
 }
 
-/// The type in `Result<O>`.
-fn output(method: &ImplItemFn) -> Result<Type> {
-    if let ReturnType::Type(_, ty) = &method.sig.output
-        && let Type::Path(TypePath { path, .. }) = &**ty
-        && let Some(last) = path.segments.last()
-        && last.ident.to_string().ends_with("Result")
-        && let PathArguments::AngleBracketed(arguments) = &last.arguments
-        && let Some(GenericArgument::Type(output)) = arguments.args.first()
-    {
-        return Ok(output.clone());
+fn not_generic(generics: &Generics, what: &str) -> Result<()> {
+    if generics.params.is_empty() {
+        return Ok(());
     }
-    let span = match &method.sig.output {
-        ReturnType::Default => method.sig.ident.span(),
-        ReturnType::Type(_, ty) => ty.span(),
-    };
-    Err(Error::new(
-        span,
-        "a handler returns latchwork::Result<O>, or Result<O, E> with an error E; without an output \
-         write Result<()>",
-    ))
+    let message = format!("{what}: without generic parameters");
+    Err(Error::new(generics.span(), message))
 }
 
-fn last_name(ty: &Type) -> Option<&Ident> {
-    match ty {
-        Type::Path(TypePath { path, .. }) => path.segments.last().map(|it| &it.ident),
-        _ => None,
-    }
+fn first_token(item: Item) -> Span {
+    let first = quote!(#item).into_iter().next();
+    first.map_or_else(Span::call_site, |token| token.span())
 }
 
 /// The name rules of the server.
-fn check_name(name: &str, span: Span, more: impl Fn(u8) -> bool) -> Result<()> {
+pub(crate) fn check_name(name: &str, span: Span, more: impl Fn(u8) -> bool) -> Result<()> {
     let bytes = name.as_bytes();
     let begins = match bytes {
         [first, ..] if first.is_ascii_alphabetic() => true,
@@ -392,7 +308,7 @@ fn check_name(name: &str, span: Span, more: impl Fn(u8) -> bool) -> Result<()> {
 }
 
 /// The text of the doc comments.
-fn documentation(attributes: &[Attribute]) -> Option<String> {
+pub(crate) fn documentation(attributes: &[Attribute]) -> Option<String> {
     let lines: Vec<String> = attributes
         .iter()
         .filter_map(|attribute| match &attribute.meta {

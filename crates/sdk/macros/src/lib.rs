@@ -1,9 +1,10 @@
-//! The attributes of `latchwork-sdk`: from an `impl` block to a service and its client.
+//! The attributes of `latchwork-sdk`: from an `impl` block or a trait to a service and its client.
 //!
 //! ```text
-//!   #[service] impl T { … } ─▶ definition.rs  what it says, checked
-//!                           ─▶ expand.rs      impl Service for T, struct TClient
-//!   (name = …, retry(…))    ─▶ options.rs
+//!   #[service] impl T { … }    ─▶ definition.rs, handler.rs  what it says, checked
+//!              trait T { … }   ─▶ expand/                    impl Service for T, struct TClient
+//!              impl T for X    ─▶ expand/contract.rs         impl Service for X
+//!   (name = …, retry(…))       ─▶ options.rs
 //! ```
 //!
 //! What is wrong is said at the place where it is, and what to write instead. Deliberately absent:
@@ -11,11 +12,13 @@
 
 mod definition;
 mod expand;
+mod handler;
 mod options;
 
 use proc_macro::TokenStream;
+use quote::quote;
 
-use definition::{Definition, Kind};
+use definition::{Kind, Place, without_marks};
 
 /// Makes a plain service of an `impl` block: its methods with `#[handler]` can be called by name,
 /// any number of them at once.
@@ -28,6 +31,29 @@ use definition::{Definition, Kind};
 /// `inactivity_timeout`, `abort_timeout`, `journal_retention`, `idempotency_retention` (texts such
 /// as `"30s"`), and `retry(initial_delay = "100ms", max_delay = "10s", factor = 2.0,
 /// max_attempts = 5, then = "pause" or "kill")`.
+///
+/// On a trait it defines the service for those who call it: the client is made of the trait, and
+/// the same attribute on an `impl` of the trait makes that type the service.
+///
+/// ```
+/// # use latchwork::{Context, Endpoint, Result};
+/// #[latchwork::service]
+/// pub trait Greeter {
+///     #[handler]
+///     async fn greet(&self, ctx: &Context, name: String) -> Result<String>;
+/// }
+///
+/// struct Polite;
+///
+/// #[latchwork::service]
+/// impl Greeter for Polite {
+///     async fn greet(&self, _ctx: &Context, name: String) -> Result<String> {
+///         Ok(format!("Good evening, {name}"))
+///     }
+/// }
+///
+/// let endpoint = Endpoint::builder().bind(Polite).build();
+/// ```
 #[proc_macro_attribute]
 pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Kind::Service, options, item)
@@ -56,9 +82,13 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 fn attribute(kind: Kind, options: TokenStream, item: TokenStream) -> TokenStream {
-    let expanded = Definition::parse(kind, options.into(), item.clone().into())
-        .map(|definition| expand::expand(&definition));
-    expanded
-        .unwrap_or_else(|error| expand::refuse(&error, item.into()))
-        .into()
+    match Place::parse(kind, options.into(), item.clone().into()) {
+        Ok(place) => expand::expand(kind, &place),
+        Err(error) => {
+            let error = error.to_compile_error();
+            let item = without_marks(item.into());
+            quote!(#error #item)
+        }
+    }
+    .into()
 }

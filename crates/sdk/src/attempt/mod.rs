@@ -32,9 +32,10 @@ use futures_core::Stream;
 use latchwork_protocol::service::version::Version;
 
 pub use shared::is_replaying;
-pub(crate) use shared::{Clock, Place, Polled, RunUnderWay, Shared};
+pub(crate) use shared::{Place, Polled, RunUnderWay, Shared};
 pub(crate) use waker::run_waker;
 
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::handler::{BoundHandler, Invocation};
 use crate::vm::{AttemptError, Vm, code};

@@ -4,17 +4,14 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::SystemTime;
 
 use latchwork_protocol::service::message::{Combinator, NotificationResult};
 
 use super::waits::Waits;
 use super::waker::Root;
+use crate::clock::Clock;
 use crate::context::Random;
 use crate::vm::{AttemptError, Leaf, Step, Vm, code};
-
-/// Where the time comes from that sleeps and delays count from.
-pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// One attempt, from the inside.
 pub(crate) struct Shared {

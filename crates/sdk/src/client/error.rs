@@ -1,14 +1,48 @@
 //! What can go wrong between a caller and a server.
 
+use std::path::PathBuf;
+
 use crate::error::Failure;
 use crate::payload::PayloadError;
 
-/// Why a text is no address of a server.
+/// Why there is no client with such settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{address:?} is no address of a server: {reason}")]
-pub struct AddressError {
-    pub(super) address: String,
-    pub(super) reason: &'static str,
+#[non_exhaustive]
+pub enum SetupError {
+    /// A text is no address of a server.
+    #[error(
+        "{address:?} is no address of a server: write it as http://host:port or https://host:port"
+    )]
+    Address {
+        /// The text.
+        address: String,
+    },
+    /// The crate was built without what `https://` needs.
+    #[error("this program speaks no https://: build it with the feature `tls` of latchwork-sdk")]
+    WithoutTls,
+    /// The token cannot be a header.
+    #[error(
+        "the token cannot be sent: it has a line break, or another character that tokens do not have. Give it as \
+         `latchwork token create` printed it."
+    )]
+    Token,
+    /// A file of certificates, or of a key, cannot be used.
+    #[error("{path}: {reason}; a PEM file is expected", path = path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is nobody to trust.
+    #[error(
+        "the system has no trusted certificates; install its package of CA certificates, or name a file with \
+         `ca_file`, or in SSL_CERT_FILE"
+    )]
+    NoAuthorities,
+    /// TLS itself refuses.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
 }
 
 /// Why there is no result.
@@ -30,12 +64,22 @@ pub enum ClientError {
         /// The server's words.
         message: String,
     },
-    /// The server cannot be reached, or the connection broke. What it had accepted goes on.
+    /// No connection could be made: the server knows nothing of the request.
+    #[error("the server at {base} cannot be reached for {request}: {reason}")]
+    Unreachable {
+        /// The address.
+        base: String,
+        /// Verb and path.
+        request: String,
+        /// What kept the connection from being made.
+        reason: String,
+    },
+    /// The connection broke before there was an answer. What the server had accepted goes on.
     #[error(
         "the server at {base} did not answer {request}: {reason}. What it had accepted goes on; ask \
          again with the same idempotency key to get its result."
     )]
-    Unreachable {
+    Unanswered {
         /// The address.
         base: String,
         /// Verb and path.

@@ -1,20 +1,23 @@
 //! Requests to one address, and what the answers mean.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
-use super::error::{AddressError, ClientError};
+use super::error::{ClientError, SetupError};
+use super::retry::{Patience, is_for_good};
+use super::tls::{Connector, Tls, connector};
 use crate::error::Failure;
 use crate::target::Parameter;
+use crate::vm::RetryPolicy;
 
 /// Who an error comes from.
 const ERROR_SOURCE: &str = "x-restate-error-source";
@@ -24,7 +27,9 @@ const NOT_READY: u16 = 470;
 /// Connections to one address.
 pub(super) struct Http {
     base: String,
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
+    authorization: Option<HeaderValue>,
+    retry: RetryPolicy,
 }
 
 /// A request that is being put together.
@@ -34,6 +39,8 @@ pub(super) struct Outgoing<'h> {
     path: String,
     headers: HeaderMap,
     body: Bytes,
+    /// Twice is as good as once.
+    repeatable: bool,
 }
 
 /// What came back.
@@ -46,27 +53,27 @@ pub(super) struct Answer {
 }
 
 impl Http {
-    pub(super) fn new(address: &str) -> Result<Self, AddressError> {
-        let wrong = |reason| AddressError {
-            address: address.to_owned(),
-            reason,
+    pub(super) fn new(
+        address: &str,
+        tls: &Tls,
+        authorization: Option<HeaderValue>,
+        retry: &RetryPolicy,
+    ) -> Result<Self, SetupError> {
+        let uri = address.parse::<Uri>().ok();
+        let uri = uri.filter(|uri| uri.host().is_some());
+        let secure = match uri.as_ref().and_then(Uri::scheme) {
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            _ => {
+                let address = address.to_owned();
+                return Err(SetupError::Address { address });
+            }
         };
-        let uri: Uri = address
-            .parse()
-            .map_err(|_| wrong("write it as http://host:port"))?;
-        if uri.scheme() == Some(&Scheme::HTTPS) {
-            return Err(wrong(
-                "this client speaks no TLS; use http://, through a proxy if need be",
-            ));
-        }
-        if uri.scheme() != Some(&Scheme::HTTP) || uri.host().is_none() {
-            return Err(wrong("write it as http://host:port"));
-        }
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
         Ok(Self {
             base: address.trim_end_matches('/').to_owned(),
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: Client::builder(TokioExecutor::new()).build(connector(tls, secure)?),
+            authorization,
+            retry: retry.clone(),
         })
     }
 
@@ -74,13 +81,22 @@ impl Http {
         &self.base
     }
 
+    pub(super) fn retry(&self) -> &RetryPolicy {
+        &self.retry
+    }
+
     pub(super) fn request(&self, method: Method, path: &str) -> Outgoing<'_> {
         Outgoing {
             http: self,
             method,
             path: path.to_owned(),
-            headers: HeaderMap::new(),
+            headers: self
+                .authorization
+                .iter()
+                .map(|it| (AUTHORIZATION, it.clone()))
+                .collect(),
             body: Bytes::new(),
+            repeatable: false,
         }
     }
 }
@@ -129,25 +145,75 @@ impl Outgoing<'_> {
         format!("{} {}", self.method, self.path)
     }
 
+    /// Says whether to make it twice is as good as once: then it is repeated after a connection
+    /// broke, by the policy of the client.
+    pub(super) fn repeatable(mut self, repeatable: bool) -> Self {
+        self.repeatable = repeatable;
+        self
+    }
+
     pub(super) async fn send(self) -> Result<Answer, ClientError> {
+        let mut patience = Patience::new(&self.http.retry);
+        loop {
+            let (outcome, asks_for) = match self.once().await {
+                Ok(answer) => match answer.may_be_repeated(self.repeatable) {
+                    true => {
+                        let asks_for = answer.retry_after();
+                        (Ok(answer), asks_for)
+                    }
+                    false => return Ok(answer),
+                },
+                Err(Broken { error, again }) => match again && self.may_follow(&error) {
+                    true => (Err(error), None),
+                    false => return Err(error),
+                },
+            };
+            match patience.pause(asks_for) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return outcome,
+            }
+        }
+    }
+
+    /// Whether another try may follow upon this error.
+    fn may_follow(&self, error: &ClientError) -> bool {
+        self.repeatable || matches!(error, ClientError::Unreachable { .. })
+    }
+
+    async fn once(&self) -> Result<Answer, Broken> {
         let base = self.http.base.clone();
         let request_name = self.name();
-        let unreachable = |reason: String| ClientError::Unreachable {
+        let unanswered = |reason: String| ClientError::Unanswered {
             base: base.clone(),
             request: request_name.clone(),
             reason,
         };
-        let mut request = Request::builder()
-            .method(self.method)
+        let request = Request::builder()
+            .method(self.method.clone())
             .uri(format!("{}{}", self.http.base, self.path))
-            .body(Full::new(self.body))
-            .map_err(|error| unreachable(error.to_string()))?;
-        *request.headers_mut() = self.headers;
+            .body(Full::new(self.body.clone()));
+        let mut request = request.map_err(|error| Broken {
+            error: unanswered(error.to_string()),
+            again: false,
+        })?;
+        *request.headers_mut() = self.headers.clone();
         let response = self.http.client.request(request).await;
-        let response = response.map_err(|error| unreachable(with_causes(&error)))?;
+        let response = response.map_err(|error: Error| Broken {
+            again: !is_for_good(&error),
+            error: match error.is_connect() {
+                true => ClientError::Unreachable {
+                    base: base.clone(),
+                    request: request_name.clone(),
+                    reason: with_causes(&error),
+                },
+                false => unanswered(with_causes(&error)),
+            },
+        })?;
         let (head, body) = response.into_parts();
-        let body = body.collect().await;
-        let body = body.map_err(|error| unreachable(with_causes(&error)))?;
+        let body = body.collect().await.map_err(|error| Broken {
+            error: unanswered(with_causes(&error)),
+            again: true,
+        })?;
         Ok(Answer {
             base,
             request: request_name,
@@ -156,6 +222,13 @@ impl Outgoing<'_> {
             body: body.to_bytes(),
         })
     }
+}
+
+/// A request without an answer.
+struct Broken {
+    error: ClientError,
+    /// Another try may fare better.
+    again: bool,
 }
 
 /// An error of the server, as JSON.
@@ -198,6 +271,21 @@ impl Answer {
             status: self.status.as_u16(),
             message,
         })
+    }
+
+    /// Whether it is a refusal upon which the request may be made again: the server says so itself,
+    /// or something before it has no server to pass it on to.
+    fn may_be_repeated(&self, repeatable: bool) -> bool {
+        let source = self.headers.get(ERROR_SOURCE);
+        match source {
+            Some(source) => source != "invocation" && self.headers.contains_key(RETRY_AFTER),
+            None => repeatable && matches!(self.status.as_u16(), 502..=504),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.parse();
+        seconds.ok().map(Duration::from_secs)
     }
 
     /// [`success`](Self::success), or nothing if the result is not there yet.

@@ -23,8 +23,10 @@
 //! A [`Client`] is an address; the clients that the attributes make call through it as they call
 //! through a context. What was accepted goes on whatever happens to the caller: an error of the
 //! connection says nothing about the invocation, and an idempotency key makes asking again safe.
-//! Deliberately absent: retries, and TLS (put a proxy in front).
+//! What can safely be asked again is ([`ClientBuilder::retry`]); the rest is the caller's decision.
 
+#[cfg(feature = "client")]
+mod builder;
 mod call;
 mod door;
 mod error;
@@ -33,16 +35,22 @@ mod handle;
 mod http;
 #[cfg(feature = "client")]
 mod remote;
+#[cfg(feature = "client")]
+mod retry;
+#[cfg(feature = "client")]
+mod tls;
 
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "client")]
+pub use builder::ClientBuilder;
 pub use call::{Call, Later};
 #[cfg(feature = "embedded")]
 pub(crate) use door::{Accepted, Asked, Door, Order, Reference};
 #[cfg(not(feature = "embedded"))]
 use door::{Door, Reference};
-pub use error::{AddressError, ClientError};
+pub use error::{ClientError, SetupError};
 pub use handle::{Handle, Status};
 
 use crate::payload::{Decode, Encode};
@@ -56,26 +64,36 @@ pub struct Client {
 
 #[cfg(feature = "client")]
 impl Client {
-    /// A client of the server whose ingress is at this address, `http://host:port`.
+    /// A client of the server whose ingress is at this address, `http://host:port` or, with the
+    /// feature `tls`, `https://host:port`.
     ///
     /// # Errors
     /// When the text is no such address. Whether somebody listens there the first call tells.
-    pub fn new(ingress: &str) -> Result<Self, AddressError> {
-        let remote = remote::Remote::new(ingress, None)?;
-        Ok(Self {
-            door: Arc::new(remote),
-        })
+    pub fn new(ingress: &str) -> Result<Self, SetupError> {
+        Self::builder(ingress).build()
     }
 
     /// A client that also knows the address of the server's admin API, which cancelling needs.
     ///
     /// # Errors
     /// When a text is no such address.
-    pub fn with_admin(ingress: &str, admin: &str) -> Result<Self, AddressError> {
-        let remote = remote::Remote::new(ingress, Some(admin))?;
-        Ok(Self {
-            door: Arc::new(remote),
-        })
+    pub fn with_admin(ingress: &str, admin: &str) -> Result<Self, SetupError> {
+        Self::builder(ingress).admin(admin).build()
+    }
+
+    /// A client with a token, certificates or retries of its own.
+    ///
+    /// ```no_run
+    /// # use latchwork::client::Client;
+    /// # fn example() -> Result<Client, Box<dyn std::error::Error>> {
+    /// let client = Client::builder("https://latchwork.example.com:8080")
+    ///     .token(std::env::var("LATCHWORK_TOKEN")?)
+    ///     .ca_file("/etc/latchwork/ca.pem")
+    ///     .build()?;
+    /// # Ok(client) }
+    /// ```
+    pub fn builder(ingress: &str) -> ClientBuilder {
+        ClientBuilder::new(ingress)
     }
 }
 

@@ -9,9 +9,10 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::ClientError;
 use super::door::{Accepted, Asked, Door, Order, Reference};
 use super::http::{Answer, Http};
-use super::{AddressError, ClientError};
+use super::retry::Patience;
 use crate::target::{Parameter, Target};
 
 /// The ingress of a server, and perhaps its admin API.
@@ -28,36 +29,73 @@ struct SendReply {
     status: String,
 }
 
+impl SendReply {
+    fn of(answer: Answer) -> Result<Self, ClientError> {
+        serde_json::from_slice(&answer.body).map_err(|error| answer.unreadable(error.to_string()))
+    }
+}
+
 impl Remote {
-    pub(super) fn new(ingress: &str, admin: Option<&str>) -> Result<Self, AddressError> {
-        let admin = admin.map(Http::new).transpose()?;
-        Ok(Self {
-            ingress: Arc::new(Http::new(ingress)?),
+    pub(super) fn new(ingress: Http, admin: Option<Http>) -> Self {
+        Self {
+            ingress: Arc::new(ingress),
             admin: admin.map(Arc::new),
-        })
+        }
     }
 
     async fn order(&self, verb: &str, query: &str, order: Order) -> Result<Answer, ClientError> {
         let path = format!("{}{query}", path(verb, &order.target));
         let mut headers = order.headers;
+        let has_identity = order.idempotency_key.is_some();
         if let Some(key) = order.idempotency_key {
             headers.push(("idempotency-key".to_owned(), key));
         }
+        // To start a run again is to find it; to call it again is refused.
+        let repeatable = has_identity || (order.target.is_run && verb == "send");
         let request = self.ingress.request(Method::POST, &path);
         let request = request.parameter(order.parameter)?.headers(&headers)?;
-        request.send().await?.success()
+        request.repeatable(repeatable).send().await?.success()
+    }
+
+    /// Calls the run of a workflow. When the connection breaks, it may have been started or not:
+    /// then it is started unless it was, and awaited.
+    async fn call_run(&self, order: Order) -> Result<Answer, ClientError> {
+        let bytes = order.parameter.bytes?;
+        let again = || Order {
+            target: order.target.clone(),
+            parameter: Parameter {
+                bytes: Ok(bytes.clone()),
+                content_type: order.parameter.content_type,
+            },
+            headers: order.headers.clone(),
+            // The server has words for it.
+            idempotency_key: order.idempotency_key.clone(),
+        };
+        let error = match self.order("call", "", again()).await {
+            Err(error @ ClientError::Unanswered { .. }) => error,
+            other => return other,
+        };
+        let Some(pause) = Patience::new(self.ingress.retry()).pause(None) else {
+            return Err(error);
+        };
+        tokio::time::sleep(pause).await;
+        let accepted = SendReply::of(self.order("send", "", again()).await?)?;
+        let id = Reference::Id(accepted.invocation_id);
+        self.ask("attach", &id).await?.success()
     }
 
     async fn ask(&self, verb: &str, reference: &Reference) -> Result<Answer, ClientError> {
         match reference {
             Reference::Id(id) => {
                 let path = format!("/restate/{verb}/{}", segment(id));
-                self.ingress.request(Method::GET, &path).send().await
+                let request = self.ingress.request(Method::GET, &path);
+                request.repeatable(true).send().await
             }
             Reference::Workflow { .. } | Reference::Idempotent { .. } => {
                 let path = format!("/restate/{verb}");
                 let request = self.ingress.request(Method::POST, &path);
-                request.parameter(named(reference))?.send().await
+                let request = request.parameter(named(reference))?;
+                request.repeatable(true).send().await
             }
         }
     }
@@ -68,11 +106,8 @@ impl Remote {
             return Ok(id.clone());
         }
         let request = self.ingress.request(Method::POST, "/restate/lookup");
-        let answer = request
-            .parameter(named(reference))?
-            .send()
-            .await?
-            .success()?;
+        let request = request.parameter(named(reference))?.repeatable(true);
+        let answer = request.send().await?.success()?;
         let found: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         match found["invocationId"].as_str() {
             Some(id) => Ok(id.to_owned()),
@@ -83,21 +118,24 @@ impl Remote {
 
 impl Door for Remote {
     fn call(&self, order: Order) -> Asked<'_, Bytes> {
-        Box::pin(async move { Ok(self.order("call", "", order).await?.body) })
+        Box::pin(async move {
+            let answer = match order.target.is_run {
+                true => self.call_run(order).await?,
+                false => self.order("call", "", order).await?,
+            };
+            Ok(answer.body)
+        })
     }
 
     fn send(&self, order: Order, delay: Option<Duration>) -> Asked<'_, Accepted> {
         Box::pin(async move {
             let query = delay.map(|delay| format!("?delay={}ms", delay.as_millis()));
             let query = query.unwrap_or_default();
-            let answer = self.order("send", &query, order).await?;
-            match serde_json::from_slice::<SendReply>(&answer.body) {
-                Ok(reply) => Ok(Accepted {
-                    id: reply.invocation_id,
-                    known_before: reply.status == "PreviouslyAccepted",
-                }),
-                Err(error) => Err(answer.unreadable(error.to_string())),
-            }
+            let reply = SendReply::of(self.order("send", &query, order).await?)?;
+            Ok(Accepted {
+                id: reply.invocation_id,
+                known_before: reply.status == "PreviouslyAccepted",
+            })
         })
     }
 
@@ -118,7 +156,7 @@ impl Door for Remote {
             let id = self.look_up(reference).await?;
             let path = format!("/invocations/{}/cancel", segment(&id));
             let request = admin.request(Method::PATCH, &path);
-            request.send().await?.success().map(drop)
+            request.repeatable(true).send().await?.success().map(drop)
         })
     }
 
@@ -131,7 +169,8 @@ impl Door for Remote {
                 Ok(value) => request.parameter(value)?,
                 Err(reason) => request.text(reason),
             };
-            request.send().await?.success().map(drop)
+            // Only the first completion counts.
+            request.repeatable(true).send().await?.success().map(drop)
         })
     }
 
@@ -162,6 +201,7 @@ fn path(verb: &str, target: &Target) -> String {
         service,
         key,
         handler,
+        ..
     } = target;
     match key {
         None => format!("/restate/{verb}/{service}/{handler}"),

@@ -218,8 +218,7 @@ impl Context {
 
     /// Time since 1970, not replayed.
     pub(crate) fn time(&self) -> Duration {
-        let now = (self.shared.clock)();
-        now.duration_since(UNIX_EPOCH).unwrap_or_default()
+        self.shared.clock.now()
     }
 
     /// A value as bytes; one that has none fails the attempt.

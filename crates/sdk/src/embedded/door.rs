@@ -41,7 +41,7 @@ impl Inside {
     }
 
     fn unanswered(&self, request: String, error: AskError) -> ClientError {
-        ClientError::Unreachable {
+        ClientError::Unanswered {
             base: self.place.clone(),
             request,
             reason: error.to_string(),

@@ -21,7 +21,7 @@ mod tower;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -32,7 +32,8 @@ use latchwork_protocol::service::version::Version;
 pub use body::ResponseBody;
 pub use identity::IdentityKeyError;
 
-use crate::attempt::{Attempt, Clock};
+use crate::attempt::Attempt;
+use crate::clock::Clock;
 use crate::handler::{BoundHandler, Service};
 use crate::manifest::{Description, ManifestError, ProtocolMode, manifest};
 use body::DataStream;
@@ -72,7 +73,7 @@ impl Endpoint {
             inner: Inner {
                 services: BTreeMap::new(),
                 keys: Keys::default(),
-                clock: Arc::new(SystemTime::now),
+                clock: Clock::System,
                 request_response: false,
             },
         }
@@ -92,8 +93,7 @@ impl Endpoint {
         if last == "health" {
             return text(StatusCode::OK, "ok");
         }
-        let now = (self.inner.clock)().duration_since(UNIX_EPOCH);
-        let now = now.unwrap_or_default().as_secs();
+        let now = self.inner.clock.now().as_secs();
         if let Err(refusal) = self.inner.keys.check(&head.headers, path, now) {
             tracing::warn!(path, %refusal, "a request is refused");
             return text(StatusCode::UNAUTHORIZED, refusal.to_string());
@@ -212,7 +212,7 @@ impl Endpoint {
             service_name: service.to_owned(),
             handler: handler.to_owned(),
         };
-        let clock = Arc::clone(&self.inner.clock);
+        let clock = self.inner.clock.clone();
         let attempt = Attempt::new(DataStream::new(body), version, handler, clock);
         let mut response = Response::new(ResponseBody::stream(attempt));
         let headers = response.headers_mut();
@@ -262,10 +262,11 @@ impl EndpointBuilder {
         self
     }
 
-    /// Takes the time from elsewhere: sleeps and delays count from it.
+    /// Takes the time from elsewhere: sleeps and delays count from it, and what retries of a step
+    /// have taken is measured by it.
     #[must_use]
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.inner.clock = Arc::new(now);
+        self.inner.clock = Clock::Given(Arc::new(now));
         self
     }
 

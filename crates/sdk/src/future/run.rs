@@ -3,10 +3,10 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker};
-use std::time::Instant;
 
 use super::{read, value};
 use crate::attempt::{Polled, RunUnderWay, Shared, run_waker};
+use crate::clock::Started;
 use crate::error::{Error, Failure};
 use crate::payload::{Decode, Encode};
 use crate::vm::{AttemptError, Leaf, RetryPolicy};
@@ -35,7 +35,7 @@ enum Code<'c, T> {
     Waiting(Start<'c, T>),
     UnderWay {
         future: Executing<'c, T>,
-        since: Instant,
+        since: Started,
         _under_way: RunUnderWay,
     },
     Done,
@@ -70,7 +70,7 @@ impl<'c, T: Encode + Decode> Run<'c, T> {
         {
             self.code = Code::UnderWay {
                 future: self.shared.inside_run(code),
-                since: Instant::now(),
+                since: self.shared.clock.start(),
                 _under_way: self.shared.begin_run(),
             };
         }
@@ -82,7 +82,7 @@ impl<'c, T: Encode + Decode> Run<'c, T> {
         let Poll::Ready(result) = self.shared.inside_run(|| future.as_mut().poll(&mut task)) else {
             return;
         };
-        let executed_for = since.elapsed();
+        let executed_for = self.shared.clock.elapsed(*since);
         self.code = Code::Done;
         let result = result.and_then(|value| {
             value.encode().map_err(|error| {

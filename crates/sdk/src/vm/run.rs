@@ -95,7 +95,7 @@ impl RetryPolicy {
     }
 
     /// The pause after try number `attempt`, or nothing when that was the last.
-    fn delay_after(&self, attempt: u32, elapsed: Duration) -> Option<Duration> {
+    pub(crate) fn delay_after(&self, attempt: u32, elapsed: Duration) -> Option<Duration> {
         let out_of_attempts = self.max_attempts.is_some_and(|max| attempt >= max.max(1));
         if out_of_attempts || self.max_duration.is_some_and(|max| elapsed >= max) {
             return None;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use latchwork::{
     Context, Error, Failure, ObjectContext, Result, RetryPolicy, SharedWorkflowContext, Target,
@@ -97,6 +97,36 @@ fn a_step_may_wait_for_anything() {
             output("\"from a thread\"")
         );
         assert!(world.errors.is_empty(), "{:?}", world.errors);
+    });
+}
+
+/// Hours since 1970, as its steps say.
+struct Hours(Arc<AtomicU32>);
+
+#[latchwork::service]
+impl Hours {
+    /// A step that takes two hours, and may take one.
+    #[handler]
+    async fn two(&self, ctx: &Context) -> Result<()> {
+        let step = ctx.run("slow", || async {
+            self.0.fetch_add(2, Ordering::Relaxed);
+            Err::<(), _>(std::io::Error::other("too slow").into())
+        });
+        let policy = RetryPolicy::default().max_duration(Duration::from_secs(3600));
+        Ok(step.retry(policy).await?)
+    }
+}
+
+#[test]
+fn how_long_a_step_takes_is_measured_by_the_clock_of_the_endpoint() {
+    everywhere(|world| {
+        let hours = Arc::new(AtomicU32::new(0));
+        let clock = Arc::clone(&hours);
+        let now = move || UNIX_EPOCH + Duration::from_secs(3600) * clock.load(Ordering::Relaxed);
+        let mut world = world.bind_with_clock(Hours(Arc::clone(&hours)), now);
+        let ended = world.invoke("Hours/two", "");
+        assert_eq!(ended, Ended::Failure(500, "too slow".to_owned()));
+        assert_eq!(hours.load(Ordering::Relaxed), 2, "{}", world.name());
     });
 }
 

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::Request;
@@ -101,6 +101,15 @@ impl World {
 
     pub(crate) fn bind(mut self, service: impl latchwork::handler::Service) -> Self {
         self.endpoint = Endpoint::builder().bind(service).build();
+        self
+    }
+
+    pub(crate) fn bind_with_clock(
+        mut self,
+        service: impl latchwork::handler::Service,
+        now: impl Fn() -> SystemTime + Send + Sync + 'static,
+    ) -> Self {
+        self.endpoint = Endpoint::builder().bind(service).clock(now).build();
         self
     }
 

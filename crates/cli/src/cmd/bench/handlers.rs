@@ -1,6 +1,6 @@
 //! Handlers that do next to nothing, so that what is measured is the durability.
 
-use restate_sdk::prelude::*;
+use latchwork::{Context, Endpoint, ObjectContext, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
@@ -21,35 +21,33 @@ pub(super) async fn serve(listener: TcpListener, completed: Completed) {
         .bind(Plain { completed })
         .bind(Counter)
         .build();
-    HttpServer::new(endpoint)
-        .serve_with_cancel(listener, std::future::pending::<()>())
-        .await;
+    endpoint.serve_on(listener).await;
 }
 
 struct Plain {
     completed: Completed,
 }
 
-#[service]
+#[latchwork::service]
 impl Plain {
     /// Gives back what it is given.
     #[handler]
-    async fn echo(&self, _ctx: Context<'_>, text: String) -> Result<String, TerminalError> {
+    async fn echo(&self, _ctx: &Context, text: String) -> Result<String> {
         Ok(text)
     }
 
     /// Takes so many durable steps, one after the other.
     #[handler]
-    async fn steps(&self, ctx: Context<'_>, count: u32) -> Result<u32, TerminalError> {
+    async fn steps(&self, ctx: &Context, count: u32) -> Result<u32> {
         for step in 0..count {
-            ctx.run(async move || Ok(step)).name("step").await?;
+            ctx.run("step", || async move { Ok(step) }).await?;
         }
         Ok(count)
     }
 
     /// Is counted.
     #[handler]
-    async fn note(&self, _ctx: Context<'_>, _text: String) -> Result<(), TerminalError> {
+    async fn note(&self, _ctx: &Context, _text: String) -> Result<()> {
         self.completed.0.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -57,11 +55,11 @@ impl Plain {
 
 struct Counter;
 
-#[object]
+#[latchwork::object]
 impl Counter {
     /// Reads its state, and writes it.
     #[handler]
-    async fn add(&self, ctx: ObjectContext<'_>, by: u64) -> Result<u64, TerminalError> {
+    async fn add(&self, ctx: &ObjectContext, by: u64) -> Result<u64> {
         let sum = ctx.get::<u64>("sum").await?.unwrap_or_default() + by;
         ctx.set("sum", sum);
         Ok(sum)

@@ -1,4 +1,4 @@
-//! The code that the demo has executed durably: two ordinary services, written with the public SDK.
+//! The code that the demo has executed durably: two ordinary services, written with our SDK.
 //!
 //! `Tasks` holds the five kinds of task, `Ledger` is a virtual object that collects what the
 //! sub-tasks deliver, one call at a time. They are served over HTTP by the demo's own process, which
@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use restate_sdk::prelude::*;
+use latchwork::{Context, Endpoint, ObjectContext, Result, SharedObjectContext, try_join_all};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -34,9 +34,7 @@ pub(super) async fn serve(listener: TcpListener, tally: Arc<Tally>) {
         .bind(Tasks { tally, workers })
         .bind(Ledger)
         .build();
-    HttpServer::new(endpoint)
-        .serve_with_cancel(listener, std::future::pending::<()>())
-        .await;
+    endpoint.serve_on(listener).await;
 }
 
 struct Tasks {
@@ -44,90 +42,74 @@ struct Tasks {
     workers: Arc<Semaphore>,
 }
 
-#[service]
+#[latchwork::service]
 impl Tasks {
     /// One step, at once.
     #[handler]
-    async fn greet(&self, ctx: Context<'_>, name: String) -> Result<String, TerminalError> {
-        self.step(&ctx, Step::Greet).await?;
+    async fn greet(&self, ctx: &Context, name: String) -> Result<String> {
+        self.step(ctx, Step::Greet).await?;
         Ok(format!("Hello, {name}!"))
     }
 
     /// Meant to be sent with a delay.
     #[handler]
-    async fn remind(&self, ctx: Context<'_>, what: String) -> Result<String, TerminalError> {
-        self.step(&ctx, Step::Remind).await?;
+    async fn remind(&self, ctx: &Context, what: String) -> Result<String> {
+        self.step(ctx, Step::Remind).await?;
         Ok(format!("time for {what}"))
     }
 
     /// Meant to be sent with an idempotency key. Answers with the number of the execution that counts.
     #[handler]
-    async fn charge(&self, ctx: Context<'_>, _cents: u32) -> Result<u64, TerminalError> {
-        self.step(&ctx, Step::Charge).await
+    async fn charge(&self, ctx: &Context, _cents: u32) -> Result<u64> {
+        self.step(ctx, Step::Charge).await
     }
 
     /// Starts sub-tasks `0..count` at once and collects what each delivers.
     #[handler]
-    async fn fan_out(
-        &self,
-        ctx: Context<'_>,
-        count: u32,
-    ) -> Result<Json<Vec<Receipt>>, TerminalError> {
-        let mut calls = DurableFuturesUnordered::new();
-        for task in 0..count {
-            calls.push(ctx.service_client::<TasksClient>().work(task).call());
-        }
-        let mut receipts = Vec::with_capacity(calls.len());
-        while let Some((_, receipt)) = calls.next().await? {
-            receipts.push(receipt?.into_inner());
-        }
-        Ok(Json(receipts))
+    async fn fan_out(&self, ctx: &Context, count: u32) -> Result<Vec<Receipt>> {
+        let tasks = TasksClient::new(ctx);
+        Ok(try_join_all((0..count).map(|task| tasks.work(task))).await?)
     }
 
     /// One sub-task: does its step, and enters the receipt in the ledger.
     #[handler]
-    async fn work(&self, ctx: Context<'_>, task: u32) -> Result<Json<Receipt>, TerminalError> {
-        let execution = self.step(&ctx, Step::Work(task)).await?;
+    async fn work(&self, ctx: &Context, task: u32) -> Result<Receipt> {
+        let execution = self.step(ctx, Step::Work(task)).await?;
         let receipt = Receipt { task, execution };
-        ctx.object_client::<LedgerClient>(LEDGER_KEY)
-            .add(Json(receipt))
-            .call()
-            .await?;
-        Ok(Json(receipt))
+        LedgerClient::new(ctx, LEDGER_KEY).add(receipt).await?;
+        Ok(receipt)
     }
 
     /// Waits between two steps for somebody outside to say yes.
     #[handler]
-    async fn order(&self, ctx: Context<'_>, item: String) -> Result<String, TerminalError> {
-        self.step(&ctx, Step::Pack).await?;
-        let (id, approval) = ctx.awakeable::<String>();
-        self.step(&ctx, Step::AskForApproval).await?;
-        self.tally.hand_out(id);
+    async fn order(&self, ctx: &Context, item: String) -> Result<String> {
+        self.step(ctx, Step::Pack).await?;
+        let approval = ctx.awakeable::<String>();
+        self.step(ctx, Step::AskForApproval).await?;
+        self.tally.hand_out(approval.id().to_owned());
         let approver = approval.await?;
-        self.step(&ctx, Step::Ship).await?;
+        self.step(ctx, Step::Ship).await?;
         Ok(format!("{item} shipped, approved by {approver}"))
     }
 }
 
 impl Tasks {
     /// One recorded run: its value is the number of the execution that produced it.
-    async fn step(&self, ctx: &Context<'_>, step: Step) -> Result<u64, TerminalError> {
+    async fn step(&self, ctx: &Context, step: Step) -> Result<u64> {
         let id = StepId {
             step,
             invocation: ctx.invocation_id().to_owned(),
         };
-        let (tally, workers, begun) = (self.tally.clone(), self.workers.clone(), id.clone());
         let execution = ctx
-            .run(move || async move {
+            .run(step.to_string(), || async {
                 let _worker = match step {
-                    Step::Work(_) => Some(workers.acquire_owned().await?),
+                    Step::Work(_) => Some(self.workers.acquire().await?),
                     _ => None,
                 };
-                let execution = tally.begin(&begun);
+                let execution = self.tally.begin(&id);
                 tokio::time::sleep(pretended_work(step)).await;
                 Ok(execution)
             })
-            .name(step.to_string())
             .await?;
         self.tally.recorded(&id, execution);
         Ok(execution)
@@ -147,29 +129,20 @@ struct Ledger;
 /// The state under which the ledger keeps its list.
 const ENTRIES: &str = "entries";
 
-#[object]
+#[latchwork::object]
 impl Ledger {
     /// Appends, and never asks whether it is there already: a call delivered twice would be seen.
     #[handler]
-    async fn add(
-        &self,
-        ctx: ObjectContext<'_>,
-        receipt: Json<Receipt>,
-    ) -> Result<(), TerminalError> {
-        let entries = ctx.get::<Json<Vec<Receipt>>>(ENTRIES).await?;
-        let mut entries = entries.unwrap_or_default().into_inner();
-        entries.push(receipt.into_inner());
-        ctx.set(ENTRIES, Json(entries));
+    async fn add(&self, ctx: &ObjectContext, receipt: Receipt) -> Result<()> {
+        let mut entries: Vec<Receipt> = ctx.get(ENTRIES).await?.unwrap_or_default();
+        entries.push(receipt);
+        ctx.set(ENTRIES, entries);
         Ok(())
     }
 
     /// The whole list.
-    #[handler]
-    async fn read(
-        &self,
-        ctx: SharedObjectContext<'_>,
-    ) -> Result<Json<Vec<Receipt>>, TerminalError> {
-        let entries = ctx.get::<Json<Vec<Receipt>>>(ENTRIES).await?;
-        Ok(entries.unwrap_or_default())
+    #[shared]
+    async fn read(&self, ctx: &SharedObjectContext) -> Result<Vec<Receipt>> {
+        Ok(ctx.get(ENTRIES).await?.unwrap_or_default())
     }
 }

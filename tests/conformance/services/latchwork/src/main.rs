@@ -253,18 +253,36 @@ impl Tools {
     }
 }
 
-struct Totals;
-
+/// defined by a trait, as for callers that have no code of it
 #[latchwork::object(name = "LwTotals")]
-impl Totals {
+trait Totals {
     #[handler]
+    async fn add(&self, ctx: &ObjectContext, n: u64) -> Result<u64>;
+
+    #[handler(name = "addSlowly")]
+    async fn add_slowly(&self, ctx: &ObjectContext, n: u64) -> Result<u64>;
+
+    #[shared]
+    async fn get(&self, ctx: &SharedObjectContext) -> Result<u64>;
+
+    #[handler]
+    async fn park(&self, ctx: &ObjectContext, tag: String) -> Result<String>;
+
+    /// writes, lists and clears, with a suspension in between
+    #[handler]
+    async fn keys(&self, ctx: &ObjectContext) -> Result<Vec<Vec<String>>>;
+}
+
+struct Sums;
+
+#[latchwork::object]
+impl Totals for Sums {
     async fn add(&self, ctx: &ObjectContext, n: u64) -> Result<u64> {
         let now = ctx.get::<u64>("n").await?.unwrap_or(0) + n;
         ctx.set("n", now);
         Ok(now)
     }
 
-    #[handler(name = "addSlowly")]
     async fn add_slowly(&self, ctx: &ObjectContext, n: u64) -> Result<u64> {
         let now = ctx.get::<u64>("n").await?.unwrap_or(0) + n;
         ctx.sleep(Duration::from_millis(20)).await?;
@@ -272,12 +290,10 @@ impl Totals {
         Ok(now)
     }
 
-    #[shared]
     async fn get(&self, ctx: &SharedObjectContext) -> Result<u64> {
         Ok(ctx.get::<u64>("n").await?.unwrap_or(0))
     }
 
-    #[handler]
     async fn park(&self, ctx: &ObjectContext, tag: String) -> Result<String> {
         let promise = ctx.awakeable::<String>();
         let id = promise.id().to_owned();
@@ -286,8 +302,6 @@ impl Totals {
         Ok(promise.await?)
     }
 
-    /// writes, lists and clears, with a suspension in between
-    #[handler]
     async fn keys(&self, ctx: &ObjectContext) -> Result<Vec<Vec<String>>> {
         ctx.set("b", 1);
         ctx.set("a", 2);
@@ -353,7 +367,7 @@ async fn main() -> io::Result<()> {
     let port = std::env::var("PORT").unwrap_or_else(|_| "9080".into());
     Endpoint::builder()
         .bind(Tools)
-        .bind(Totals)
+        .bind(Sums)
         .bind(Lazy)
         .bind(Gate)
         .build()

@@ -3,161 +3,17 @@
 //! The server is `latchwork` beside this test's target directory (`cargo build -p latchwork`), or
 //! what LATCHWORK_BIN names.
 
-use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+mod guide;
+mod world;
+
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use latchwork::client::{Client, ClientError, Status};
-use latchwork::{Decode, Encode, Target};
+use latchwork::{RetryPolicy, Target};
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A process that ends with the test.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may be gone already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A server and one example, which it knows.
-struct World {
-    client: Client,
-    ingress: String,
-    example: &'static str,
-    lines: Receiver<String>,
-    _processes: [Process; 2],
-    _data: tempfile::TempDir,
-}
-
-impl World {
-    async fn new(example: &'static str) -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let [ingress, admin, endpoint] = free_addresses();
-        let server = Command::new(server_binary())
-            .arg("serve")
-            .env("LATCHWORK_INGRESS_ADDR", &ingress)
-            .env("LATCHWORK_ADMIN_ADDR", &admin)
-            .env("LATCHWORK_DATA_DIR", data.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
-        let server = Process(server);
-        let (handlers, lines) = start(example, &[&endpoint]);
-        for address in [&ingress, &admin, &endpoint] {
-            wait_for(address);
-        }
-        register(&admin, &endpoint);
-        let [at, operators] = [&ingress, &admin].map(|address| format!("http://{address}"));
-        let client = Client::with_admin(&at, &operators).unwrap();
-        Self {
-            client,
-            ingress: at,
-            example,
-            lines,
-            _processes: [server, handlers],
-            _data: data,
-        }
-    }
-
-    async fn call<O: Decode>(&self, target: Target, input: &impl Encode) -> Result<O, ClientError> {
-        self.client.call(target, input).await
-    }
-
-    /// The next line that the example prints.
-    fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("a line")
-    }
-}
-
-/// Starts an example; gives what it prints, line by line.
-fn start(example: &str, arguments: &[&str]) -> (Process, Receiver<String>) {
-    let mut process = Command::new(binary(example))
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the example starts");
-    let (sender, lines) = mpsc::channel();
-    let out = BufReader::new(process.stdout.take().unwrap());
-    std::thread::spawn(move || {
-        for line in out.lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    (Process(process), lines)
-}
-
-fn wait_for(address: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while TcpStream::connect(address).is_err() {
-        assert!(Instant::now() < deadline, "nobody listens at {address}");
-        std::thread::yield_now();
-    }
-}
-
-fn free_addresses<const N: usize>() -> [String; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().to_string())
-}
-
-fn binary(example: &str) -> PathBuf {
-    let path = match example {
-        "greeter" => env!("CARGO_BIN_EXE_greeter"),
-        "job-scheduler" => env!("CARGO_BIN_EXE_job-scheduler"),
-        "fan-out" => env!("CARGO_BIN_EXE_fan-out"),
-        "sync-to-async" => env!("CARGO_BIN_EXE_sync-to-async"),
-        "promises" => env!("CARGO_BIN_EXE_promises"),
-        "saga" => env!("CARGO_BIN_EXE_saga"),
-        "payments" => env!("CARGO_BIN_EXE_payments"),
-        "embedded" => env!("CARGO_BIN_EXE_embedded"),
-        other => panic!("there is no example {other}"),
-    };
-    path.into()
-}
-
-fn server_binary() -> PathBuf {
-    let beside = || binary("greeter").with_file_name("latchwork");
-    let path = std::env::var_os("LATCHWORK_BIN").map_or_else(beside, PathBuf::from);
-    assert!(
-        path.exists(),
-        "there is no server at {}: build it with `cargo build -p latchwork`, or name one with LATCHWORK_BIN",
-        path.display()
-    );
-    path
-}
-
-/// What the curl of the examples' pages does. Gives the whole answer.
-fn curl(address: &str, verb: &str, path: &str, body: &str) -> String {
-    use std::io::{Read, Write};
-
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "{verb} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
-fn register(admin: &str, endpoint: &str) {
-    let body = json!({ "uri": format!("http://{endpoint}") }).to_string();
-    let answer = curl(admin, "POST", "/deployments", &body);
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
-}
+use world::{PATIENCE, World, binary, curl, free_addresses, start, wait_for};
 
 #[tokio::test]
 async fn greeter() {
@@ -213,13 +69,13 @@ async fn what_a_client_is_told_when_it_goes_wrong() {
         .unwrap_err();
     assert_eq!(bad.failure().map(|it| it.status()), Some(400), "{bad}");
     let [nobody] = free_addresses();
-    let away = Client::new(&format!("http://{nobody}")).unwrap();
+    let away = Client::builder(&format!("http://{nobody}")).retry(RetryPolicy::never());
+    let away = away.build().unwrap();
     let away = away.call::<String, _>(Target::service("A", "b"), &1).await;
     assert!(
         matches!(away, Err(ClientError::Unreachable { .. })),
         "{away:?}"
     );
-    assert!(Client::new("https://localhost").is_err());
     assert!(Client::new("localhost:8080").is_err());
 }
 
