@@ -63,6 +63,10 @@ settings! {
     /// it looks. Read again when it changes. Default: nobody is asked, which only loopback addresses
     /// allow.
     auth_file: Option<PathBuf> = None, some_path, "a path";
+    /// How long is kept what operators did, for the table sys_audit. Default 90d.
+    audit_age_max: Duration = Duration::from_secs(90 * 24 * 60 * 60), duration, "a duration, such as 90d or 12h";
+    /// Rows of that table that are kept; of requests that were refused, as many again. Default 100000.
+    audit_rows_max: usize = 100_000, positive, "a number of at least 1";
     /// Whether the server may listen where strangers reach it although it asks nobody for a token,
     /// because something else keeps them out. Default false.
     insecure_no_auth: bool = false, truth, "true or false";

@@ -209,6 +209,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
         #[cfg(feature = "ui")]
         live,
         handle: node.handle(),
+        audit: admin::Auditor::new(config.audit_rows_max, config.audit_age_max),
         backups: node.backups(),
         metrics,
         clock,

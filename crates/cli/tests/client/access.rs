@@ -22,7 +22,7 @@ fn made(role: &str, more: &[&str]) -> (String, String) {
 }
 
 /// A server that knows a token of each role, and the tokens in the order of [`ROLES`].
-fn guarded() -> (World, [String; 4]) {
+pub(crate) fn guarded() -> (World, [String; 4]) {
     let room = TempDir::new().expect("a directory");
     let all = ROLES.map(|role| made(role, &[]));
     let lines: String = all.iter().map(|(_, lines)| lines.as_str()).collect();
@@ -37,7 +37,7 @@ fn guarded() -> (World, [String; 4]) {
 }
 
 /// The answer to a request with a token, or with none.
-fn with(to: &str, line: &str, token: Option<&str>, body: &[u8]) -> String {
+pub(crate) fn with(to: &str, line: &str, token: Option<&str>, body: &[u8]) -> String {
     let token = token.map(|token| format!("authorization: Bearer {token}\r\n"));
     let headers = format!(
         "content-type: application/json\r\n{}",

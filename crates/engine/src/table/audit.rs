@@ -26,7 +26,7 @@ pub struct Deed {
     /// The verb.
     #[prost(string, tag = "6")]
     pub method: String,
-    /// The path as it was sent, with its query.
+    /// The path with its query, without the version of the API.
     #[prost(string, tag = "7")]
     pub path: String,
     /// The path as it is served, with names in braces.

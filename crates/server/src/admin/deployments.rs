@@ -8,7 +8,7 @@ use super::error::AdminError;
 use super::page::Page;
 use super::registration::{self, Offer};
 use super::remarks;
-use super::{Admin, Api, describe};
+use super::{Admin, Api, audit, describe};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -266,7 +266,8 @@ fn registered(registry: &Registry, deployment: &Deployment) -> RegisterReply {
 
 fn located(status: StatusCode, reply: RegisterReply) -> Response {
     let location = [(header::LOCATION, format!("deployments/{}", reply.id))];
-    (status, location, Json(reply)).into_response()
+    let named = audit::naming(reply.id.clone());
+    (status, location, named, Json(reply)).into_response()
 }
 
 async fn discover(

@@ -13,6 +13,7 @@
 //! JSON, so that a web page cannot send them in the name of its visitor.
 
 mod absent;
+mod audit;
 mod backup;
 mod batch;
 #[cfg(feature = "sql")]
@@ -44,6 +45,7 @@ use crate::health::Health;
 use crate::listen::{self, Port};
 use crate::metrics::Sources;
 use crate::transport::HttpTransport;
+pub(crate) use audit::Auditor;
 use axum::extract::Request;
 #[cfg(feature = "ui")]
 use axum::{
@@ -64,6 +66,8 @@ pub struct Admin {
     pub access: Arc<Access>,
     /// The partitions.
     pub handle: Handle,
+    /// Notes what operators do.
+    pub(crate) audit: Auditor,
     /// Makes backups.
     pub backups: Arc<Backups>,
     /// What is counted.

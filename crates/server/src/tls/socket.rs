@@ -96,6 +96,7 @@ impl AsyncWrite for Socket {
 
 #[cfg(feature = "tls")]
 mod secure {
+    use crate::tls::{Shown, subject};
     use std::io;
     use std::pin::Pin;
     use std::task::{Context, Poll};
@@ -109,7 +110,10 @@ mod secure {
     const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
     /// A connection in TLS, which is made by whoever reads or writes first.
-    pub(crate) struct Secure(State);
+    pub(crate) struct Secure {
+        state: State,
+        shown: Shown,
+    }
 
     #[expect(
         clippy::large_enum_variant,
@@ -122,8 +126,11 @@ mod secure {
     }
 
     impl Secure {
-        pub(crate) fn new(accept: Accept<TcpStream>) -> Self {
-            Self(State::Greeting(Box::pin(timeout(HANDSHAKE_MAX, accept))))
+        pub(crate) fn new(accept: Accept<TcpStream>, shown: Shown) -> Self {
+            Self {
+                state: State::Greeting(Box::pin(timeout(HANDSHAKE_MAX, accept))),
+                shown,
+            }
         }
 
         /// The stream, once the handshake is done.
@@ -131,11 +138,16 @@ mod secure {
             &mut self,
             cx: &mut Context<'_>,
         ) -> Poll<io::Result<&mut TlsStream<TcpStream>>> {
-            if let State::Greeting(greeting) = &mut self.0 {
+            if let State::Greeting(greeting) = &mut self.state {
                 let done = std::task::ready!(greeting.as_mut().poll(cx));
                 let failed = match done {
                     Ok(Ok(stream)) => {
-                        self.0 = State::Open(stream);
+                        let certificates = stream.get_ref().1.peer_certificates();
+                        let first = certificates.and_then(<[_]>::first);
+                        if let Some(subject) = first.and_then(subject::text) {
+                            self.shown.set(subject);
+                        }
+                        self.state = State::Open(stream);
                         None
                     }
                     Ok(Err(error)) => Some(error),
@@ -143,11 +155,11 @@ mod secure {
                 };
                 if let Some(error) = failed {
                     tracing::debug!(%error, "a client did not come to speak TLS");
-                    self.0 = State::Failed;
+                    self.state = State::Failed;
                     return Poll::Ready(Err(error));
                 }
             }
-            Poll::Ready(match &mut self.0 {
+            Poll::Ready(match &mut self.state {
                 State::Open(stream) => Ok(stream),
                 _ => Err(io::ErrorKind::NotConnected.into()),
             })
@@ -155,7 +167,7 @@ mod secure {
 
         /// The stream, if the handshake is done.
         pub(super) fn opened(&mut self) -> Option<&mut TlsStream<TcpStream>> {
-            match &mut self.0 {
+            match &mut self.state {
                 State::Open(stream) => Some(stream),
                 _ => None,
             }
