@@ -182,16 +182,17 @@ fn ending(reply: Reply) -> Result<Ending, ClientError> {
 }
 
 fn refused(reply: &Reply) -> ClientError {
-    let message = match serde_json::from_slice::<ErrorBody>(&reply.body) {
-        Ok(body) => body.message,
+    let (message, code) = match serde_json::from_slice::<ErrorBody>(&reply.body) {
+        Ok(body) => (body.message, body.restate_code),
         Err(_) => {
             let text = String::from_utf8_lossy(&reply.body);
-            format!("{} answered {}: {text}", reply.url, reply.status)
+            let message = format!("{} answered {}: {text}", reply.url, reply.status);
+            (message, None)
         }
     };
     ClientError::Refused {
         status: reply.status,
         message,
-        code: None,
+        code,
     }
 }

@@ -8,6 +8,7 @@
 //! names and the flags all come from it, and so does the reference that `--help` prints.
 //! Whatever is not in it is refused, with the nearest name that is.
 
+use crate::ingress::SecretHeaders;
 use crate::telemetry::{Headers, LogFormat, Ratio, is_url};
 use crate::transport::Ranges;
 use std::fmt;
@@ -102,6 +103,10 @@ settings! {
     connections_max: usize = 10_000, positive, "a number of at least 1";
     /// The largest request body that is accepted. Default 32MiB.
     request_bytes_max: usize = 32 << 20, bytes_usize, "a size of at least 1, such as 32MiB or 500kB";
+    /// Headers of calls that handlers get, and journals hold, only if the handler asks for them
+    /// (keep_headers of its service): names with commas between them, in which * stands for any text.
+    /// Default authorization,proxy-authorization,cookie.
+    secret_headers: SecretHeaders = SecretHeaders::default(), SecretHeaders::parse, "names of headers such as authorization,cookie,x-*-token";
     /// Memory for the bodies of requests that are being received; one that finds no room is refused
     /// with 429. Default: an eighth of what the machine or the container has, at least 64MiB.
     receiving_bytes_max: usize = receiving_share(), bytes_usize, "a size of at least 1, such as 256MiB";
@@ -226,7 +231,7 @@ macro_rules! written_as_shown {
     };
 }
 
-written_as_shown! { u16 usize u64 bool Ratio Ranges Headers LogFormat }
+written_as_shown! { u16 usize u64 bool Ratio Ranges Headers LogFormat SecretHeaders }
 
 /// Where a text was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

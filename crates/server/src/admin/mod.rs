@@ -27,6 +27,7 @@ mod error;
 pub(crate) mod fuzz;
 mod health;
 mod invocations;
+mod mask;
 mod metrics;
 mod openapi;
 mod page;

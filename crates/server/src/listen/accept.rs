@@ -114,6 +114,11 @@ async fn tell(mut socket: Socket) -> io::Result<()> {
          retry-after: 1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{BODY}",
         BODY.len()
     );
+    // In TLS this shakes hands, which may agree on HTTP/2: then to close says as much.
+    socket.flush().await?;
+    if socket.is_http2() {
+        return socket.shutdown().await;
+    }
     socket.write_all(answer.as_bytes()).await?;
     socket.shutdown().await?;
     let mut unread = [0; 4096];

@@ -18,6 +18,19 @@ pub(crate) enum Socket {
 #[cfg(feature = "tls")]
 pub(crate) use secure::Secure;
 
+impl Socket {
+    /// Whether the handshake has agreed on HTTP/2.
+    pub(crate) fn is_http2(&mut self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Secure(secure) => secure
+                .opened()
+                .is_some_and(|io| io.get_ref().1.alpn_protocol() == Some(b"h2")),
+        }
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         self: Pin<&mut Self>,

@@ -89,7 +89,10 @@ impl Dial {
     async fn secure(&self, socket: Quick, wanted: Wanted) -> Result<Dialed, TransportError> {
         let (io, http2) = tls::secure(socket, &self.trust, &self.host, wanted)
             .await
-            .map_err(|reason| self.failed(reason))?;
+            .map_err(|reason| TransportError::Untrusted {
+                address: self.origin.clone(),
+                reason,
+            })?;
         Ok(Dialed { io, http2 })
     }
 
@@ -195,9 +198,43 @@ mod tls {
 
     use super::{Io, Quick, Wanted};
     use crate::tls::Trust;
+    use std::io;
     use std::sync::Arc;
     use tokio_rustls::TlsConnector;
     use tokio_rustls::rustls::pki_types::ServerName;
+    use tokio_rustls::rustls::{CertificateError, Error};
+
+    /// Why a handshake failed, and what to do.
+    fn explained(error: &io::Error) -> String {
+        use CertificateError as Wrong;
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+        let advice = match cause {
+            Some(Error::InvalidCertificate(wrong)) => match wrong {
+                Wrong::UnknownIssuer => {
+                    "its certificate is by an authority that is not trusted here: name the \
+                     authority's file in deployment_ca_file"
+                }
+                Wrong::Expired | Wrong::ExpiredContext { .. } => {
+                    "its certificate has expired: it needs a new one, or one of the clocks is wrong"
+                }
+                Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+                    "its certificate is not valid yet: one of the clocks is wrong"
+                }
+                Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+                    "its certificate is for other names: register it at a name that the \
+                     certificate has"
+                }
+                _ => "its certificate is of no use",
+            },
+            Some(Error::AlertReceived(_)) => {
+                "it refuses us: does it ask for a certificate (deployment_cert_file), and does it \
+                 trust the one that it gets?"
+            }
+            Some(Error::InvalidMessage(_)) => "it does not speak TLS: is it at http://?",
+            _ => "it broke off",
+        };
+        format!("{advice} ({error})")
+    }
 
     pub(super) async fn secure(
         socket: Quick,
@@ -214,7 +251,7 @@ mod tls {
         let stream = TlsConnector::from(Arc::new(config))
             .connect(name, socket)
             .await
-            .map_err(|error| format!("TLS: {error}"))?;
+            .map_err(|error| explained(&error))?;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok((Box::new(stream), http2))
     }
