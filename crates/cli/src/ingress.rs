@@ -1,6 +1,5 @@
 //! The ingress port: calls, sends, and what became of them.
 
-use crate::address::Port;
 use crate::http::{ANSWER_LIMIT, ClientError, ERROR_SOURCE, Http, ID, Reply, Wish, segment};
 use latchwork_protocol::ingress::ErrorBody;
 use serde::{Deserialize, Serialize};
@@ -59,10 +58,8 @@ pub(crate) enum Ending {
 
 impl Ingress {
     /// Nothing is sent yet.
-    pub(crate) fn at(base: String) -> Self {
-        Self {
-            http: Http::new(base, Port::Ingress),
-        }
+    pub(crate) fn over(http: Http) -> Self {
+        Self { http }
     }
 
     /// Whether the server says that it takes calls; the reason if not.

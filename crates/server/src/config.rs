@@ -23,7 +23,14 @@ pub const ENV_PREFIX: &str = "LATCHWORK_";
 pub const FILE_VARIABLE: &str = "LATCHWORK_CONFIG";
 
 /// Variables with our prefix that name the file, or that other programs of this project read.
-const FOREIGN: [&str; 3] = [FILE_VARIABLE, "LATCHWORK_BIN", "LATCHWORK_TOKEN"];
+const FOREIGN: [&str; 6] = [
+    FILE_VARIABLE,
+    "LATCHWORK_BIN",
+    "LATCHWORK_TOKEN",
+    "LATCHWORK_CA_FILE",
+    "LATCHWORK_CERT_FILE",
+    "LATCHWORK_KEY_FILE",
+];
 
 macro_rules! settings {
     ($($(#[doc = $doc:literal])+ $name:ident: $ty:ty = $default:expr, $read:expr, $expects:literal;)+) => {

@@ -22,7 +22,12 @@ fn who_did_what_is_noted_with_its_outcome_and_what_only_reads_is_not() {
     let set = "PATCH /services/Shop";
     for (line, token, body, expected) in [
         (set, Some(&admin), r#"{"abort_timeout": "7m"}"#, 200),
-        (&cancel.replace("/inv", "/v3/inv"), Some(&operator), "", 404),
+        (
+            &cancel.replacen("/inv", "/v3/inv", 1),
+            Some(&operator),
+            "",
+            404,
+        ),
         (
             "POST /internal/invocations_batch_operations/kill",
             Some(&operator),
