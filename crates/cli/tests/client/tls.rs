@@ -8,11 +8,12 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
 };
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Runs openssl in a directory.
@@ -266,8 +267,8 @@ fn whoever_finds_no_room_is_told_in_tls() {
     });
 }
 
-/// Shakes hands at a free port with whoever comes, and does nothing more.
-fn endpoint(room: &Path, name: &str, asks_for: Option<&str>) -> String {
+/// Shakes hands at a free port with whoever comes, and passes on what is said to `handlers`.
+fn endpoint(room: &Path, name: &str, asks_for: Option<&str>, handlers: &str) -> String {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let read = |name: &str| CertificateDer::from_pem_file(room.join(name)).expect("a certificate");
     let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -286,18 +287,69 @@ fn endpoint(room: &Path, name: &str, asks_for: Option<&str>) -> String {
     };
     let key = PrivateKeyDer::from_pem_file(room.join(format!("{name}.key"))).expect("a key");
     let config = builder.with_single_cert(vec![read(&format!("{name}.pem"))], key);
-    let config = Arc::new(config.expect("a pair"));
+    let mut config = config.expect("a pair");
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let config = Arc::new(config);
+    let handlers = handlers.replace("http://", "");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
         for socket in listener.incoming().map_while(Result::ok) {
             let server = ServerConnection::new(config.clone()).expect("a server");
-            let mut stream = StreamOwned::new(server, socket);
-            // It ends with the handshake, or with what comes after.
-            drop(stream.read(&mut [0; 1024]));
+            let handlers = connect(&handlers);
+            std::thread::spawn(move || pass_on(StreamOwned::new(server, socket), handlers));
         }
     });
     format!("https://localhost:{}", at.port())
+}
+
+/// Carries bytes to and fro, until one side has ended.
+fn pass_on(mut outer: StreamOwned<ServerConnection, TcpStream>, mut inner: TcpStream) {
+    let pause = Some(Duration::from_millis(5));
+    outer.sock.set_read_timeout(pause).expect("a timeout");
+    inner.set_read_timeout(pause).expect("a timeout");
+    loop {
+        if !carry(&mut outer, &mut inner) || !carry(&mut inner, &mut outer) {
+            return;
+        }
+    }
+}
+
+/// Carries what there is; false: there is no more.
+fn carry(from: &mut impl Read, to: &mut impl Write) -> bool {
+    let mut bytes = [0; 16 << 10];
+    match from.read(&mut bytes) {
+        Ok(0) => false,
+        Ok(count) => to
+            .write_all(&bytes[..count])
+            .and_then(|()| to.flush())
+            .is_ok(),
+        Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+    }
+}
+
+#[test]
+fn deployments_are_spoken_to_in_tls_and_shown_a_certificate() {
+    let settings = [
+        ("LATCHWORK_DEPLOYMENT_CA_FILE", "ours.pem"),
+        ("LATCHWORK_DEPLOYMENT_CERT_FILE", "friend.pem"),
+        ("LATCHWORK_DEPLOYMENT_KEY_FILE", "friend.key"),
+    ];
+    let world = secured(&settings, |room| signed(room, "friend", "ours", 1));
+    let room = world.path("");
+    let at = endpoint(room.as_ref(), "server", Some("ours"), &world.endpoint);
+    world.run(&["deployments", "register", &at]).ok();
+    let called = world.run(&["call", "Shop/greet", "\"ada\""]).ok();
+    assert!(called.contains("ada"), "{called}");
+    let deployments = world.run(&["deployments", "list", "--json"]).json();
+    let id = deployments[0]["id"].as_str().expect("an id");
+    // Where it goes now, another authority is asked for.
+    let moved = endpoint(room.as_ref(), "server", Some("theirs"), &world.endpoint);
+    let refused = world.run(&["deployments", "update", id, "--uri", &moved]);
+    assert!(
+        refused.code == 1 && refused.err.contains("LW0004"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -314,7 +366,7 @@ fn a_deployment_that_is_not_trusted_is_refused_with_the_reason() {
         ("other", None, "is for other names"),
         ("server", Some("theirs"), "deployment_cert_file"),
     ] {
-        let at = endpoint(room.as_ref(), name, asks_for);
+        let at = endpoint(room.as_ref(), name, asks_for, &world.endpoint);
         let refused = world.run(&["deployments", "register", &at]);
         assert_eq!(refused.code, 1, "{name}: {refused:?}");
         for word in ["LW0004", &at, said] {
