@@ -126,7 +126,10 @@ fn who_did_what_is_noted_with_its_outcome_and_what_only_reads_is_not() {
 
 #[test]
 fn what_was_acknowledged_has_its_row_after_a_kill() {
-    let mut world = World::start();
+    let mut world = World::bare_with(&[("LATCHWORK_PARTITIONS", "3")]);
+    world
+        .run(&["deployments", "register", &world.endpoint])
+        .ok();
     let mut acknowledged = 0;
     for round in 0..5 {
         for step in 0..=round {
@@ -149,4 +152,13 @@ fn what_was_acknowledged_has_its_row_after_a_kill() {
             "{rows:?}"
         );
     }
+    // A backup has them too.
+    let (backups, elsewhere) = (world.path("backups"), world.path("restored"));
+    world.run(&["backup", &backups]).ok();
+    world
+        .run(&["restore", &backups, "--data-dir", &elsewhere])
+        .ok();
+    world.move_to(&elsewhere);
+    let rows = audit(&world, "route = '/services/{service}'");
+    assert_eq!(rows.len(), acknowledged, "{rows:?}");
 }
