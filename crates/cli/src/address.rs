@@ -72,7 +72,10 @@ pub(crate) fn find(port: Port, flag: Option<&str>) -> Result<String, Failure> {
         Port::Admin => config.admin_addr,
         Port::Ingress => config.ingress_addr,
     };
-    Ok(base_url(&text, port)?)
+    match config.tls_cert_file {
+        Some(_) => Ok(base_url(&format!("https://{text}"), port)?),
+        None => Ok(base_url(&text, port)?),
+    }
 }
 
 /// A base URL, without a slash at its end, from what people write for one.

@@ -1,6 +1,5 @@
 //! The admin port: what operators ask and wish, as JSON and as SQL.
 
-use crate::address::Port;
 use crate::http::{ANSWER_LIMIT, ClientError, Http, Reply, Wish};
 use latchwork_protocol::admin::ErrorBody;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
@@ -20,10 +19,8 @@ pub(crate) struct Row(pub(crate) Vec<(String, Value)>);
 
 impl Admin {
     /// Nothing is sent yet.
-    pub(crate) fn at(base: String) -> Self {
-        Self {
-            http: Http::new(base, Port::Admin),
-        }
+    pub(crate) fn over(http: Http) -> Self {
+        Self { http }
     }
 
     /// Where it is.

@@ -3,7 +3,10 @@
 use crate::address::{self, Port};
 use crate::admin::Admin;
 use crate::exit::Failure;
+use crate::http::Http;
 use crate::ingress::Ingress;
+#[cfg(feature = "tls")]
+use crate::tls::TlsFiles;
 
 /// Where the server is, and how answers are written.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,6 +20,9 @@ pub(crate) struct Connection {
     /// ingress_addr of latchwork.toml, else 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", global = true)]
     ingress: Option<String>,
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    tls: TlsFiles,
     /// Write JSON to stdout instead of text for people
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -25,15 +31,21 @@ pub(crate) struct Connection {
 impl Connection {
     /// The admin port. Nothing is sent yet.
     pub(crate) fn admin(&self) -> Result<Admin, Failure> {
-        Ok(Admin::at(address::find(
-            Port::Admin,
-            self.admin.as_deref(),
-        )?))
+        Ok(Admin::over(self.http(Port::Admin, self.admin.as_deref())?))
     }
 
     /// The ingress port. Nothing is sent yet.
     pub(crate) fn ingress(&self) -> Result<Ingress, Failure> {
-        let base = address::find(Port::Ingress, self.ingress.as_deref())?;
-        Ok(Ingress::at(base))
+        let http = self.http(Port::Ingress, self.ingress.as_deref())?;
+        Ok(Ingress::over(http))
+    }
+
+    fn http(&self, port: Port, flag: Option<&str>) -> Result<Http, Failure> {
+        let base = address::find(port, flag)?;
+        #[cfg(feature = "tls")]
+        if base.starts_with("https://") {
+            return Ok(Http::secured(base, port, self.tls.config()?));
+        }
+        Ok(Http::new(base, port))
     }
 }

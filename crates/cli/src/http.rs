@@ -7,9 +7,11 @@
 use crate::address::Port;
 use crate::exit::Exit;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::time::Duration;
+use ureq::config::ConfigBuilder;
 use ureq::http::{Method, Request, Response};
+use ureq::typestate::AgentScope;
 use ureq::{Agent, Body};
 
 /// How long a connection may take to be made.
@@ -125,21 +127,30 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// Nothing is sent yet.
+    /// In the clear. Nothing is sent yet.
     pub(crate) fn new(base: String, port: Port) -> Self {
+        Self::with(base, port, |config| config)
+    }
+
+    /// In TLS, with those that are trusted and what is shown. Nothing is sent yet.
+    #[cfg(feature = "tls")]
+    pub(crate) fn secured(base: String, port: Port, tls: ureq::tls::TlsConfig) -> Self {
+        Self::with(base, port, |config| config.tls_config(tls))
+    }
+
+    fn with(
+        base: String,
+        port: Port,
+        more: impl FnOnce(ConfigBuilder<AgentScope>) -> ConfigBuilder<AgentScope>,
+    ) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_LIMIT))
             .user_agent(concat!("latchwork/", env!("CARGO_PKG_VERSION")))
             // A proxy for the outside world is not on the way to one's own server.
             .proxy(None);
-        #[cfg(feature = "tls")]
-        let config = match base.starts_with("https://") {
-            true => config.tls_config(tls()),
-            false => config,
-        };
         Self {
-            agent: config.build().into(),
+            agent: more(config).build().into(),
             base,
             port,
             token: std::env::var(TOKEN).ok().filter(|token| !token.is_empty()),
@@ -230,16 +241,41 @@ impl Http {
             )),
             (Error::Timeout(_), Some(limit)) => ClientError::TimedOut { url, limit },
             (Error::HostNotFound, _) => self.unreachable("there is no such host".to_owned()),
-            (Error::Io(error), _) => self.unreachable(match error.kind() {
-                std::io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
-                std::io::ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
-                _ => error.to_string(),
-            }),
-            (Error::Protocol(error), _) => ClientError::Unreadable {
-                url,
-                reason: error.to_string(),
-            },
+            #[cfg(feature = "tls")]
+            (Error::Rustls(error), _) => {
+                self.unreachable(format!("{error}{}", crate::tls::advice(&error)))
+            }
+            (Error::Io(error), _) => self.unreachable(self.broken(&error)),
+            (Error::Protocol(error), _) => {
+                let hint = match self.base.starts_with("http://") {
+                    true => ", perhaps in TLS: then say https://",
+                    false => "",
+                };
+                ClientError::Unreadable {
+                    url,
+                    reason: format!("{error}{hint}"),
+                }
+            }
             (other, _) => self.unreachable(other.to_string()),
+        }
+    }
+
+    /// Why a connection does not come about, or ends.
+    fn broken(&self, error: &std::io::Error) -> String {
+        #[cfg(feature = "tls")]
+        if let Some(error) = error.get_ref().and_then(|error| error.downcast_ref()) {
+            return format!("{error}{}", crate::tls::advice(error));
+        }
+        let may_refuse = match self.base.starts_with("https://") {
+            true => "If it asks for a certificate, show one with --cert-file and --key-file",
+            false => "If it speaks TLS, say https://",
+        };
+        match error.kind() {
+            ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
+            ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => {
+                format!("it closed the connection. {may_refuse}")
+            }
+            _ => error.to_string(),
         }
     }
 
@@ -250,25 +286,6 @@ impl Http {
             reason,
         }
     }
-}
-
-/// Trusts whom the system trusts, or what `SSL_CERT_FILE` names.
-#[cfg(feature = "tls")]
-fn tls() -> ureq::tls::TlsConfig {
-    use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-    // A root that cannot be read is one less; without any, the handshake says so.
-    let roots = rustls_native_certs::load_native_certs().certs;
-    let roots: Vec<_> = roots
-        .iter()
-        .map(|root| Certificate::from_der(root).to_owned())
-        .collect();
-    TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .unversioned_rustls_crypto_provider(std::sync::Arc::new(
-            rustls::crypto::ring::default_provider(),
-        ))
-        .root_certs(RootCerts::new_with_certs(&roots))
-        .build()
 }
 
 fn whole(url: &str, mut reply: Response<Body>) -> Result<Reply, ureq::Error> {

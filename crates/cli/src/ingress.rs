@@ -1,6 +1,5 @@
 //! The ingress port: calls, sends, and what became of them.
 
-use crate::address::Port;
 use crate::http::{ANSWER_LIMIT, ClientError, ERROR_SOURCE, Http, ID, Reply, Wish, segment};
 use latchwork_protocol::ingress::ErrorBody;
 use serde::{Deserialize, Serialize};
@@ -59,10 +58,8 @@ pub(crate) enum Ending {
 
 impl Ingress {
     /// Nothing is sent yet.
-    pub(crate) fn at(base: String) -> Self {
-        Self {
-            http: Http::new(base, Port::Ingress),
-        }
+    pub(crate) fn over(http: Http) -> Self {
+        Self { http }
     }
 
     /// Whether the server says that it takes calls; the reason if not.
@@ -182,16 +179,17 @@ fn ending(reply: Reply) -> Result<Ending, ClientError> {
 }
 
 fn refused(reply: &Reply) -> ClientError {
-    let message = match serde_json::from_slice::<ErrorBody>(&reply.body) {
-        Ok(body) => body.message,
+    let (message, code) = match serde_json::from_slice::<ErrorBody>(&reply.body) {
+        Ok(body) => (body.message, body.restate_code),
         Err(_) => {
             let text = String::from_utf8_lossy(&reply.body);
-            format!("{} answered {}: {text}", reply.url, reply.status)
+            let message = format!("{} answered {}: {text}", reply.url, reply.status);
+            (message, None)
         }
     };
     ClientError::Refused {
         status: reply.status,
         message,
-        code: None,
+        code,
     }
 }

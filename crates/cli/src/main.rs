@@ -19,6 +19,8 @@ mod ingress;
 mod moment;
 mod print;
 mod statement;
+#[cfg(feature = "tls")]
+mod tls;
 
 use clap::{FromArgMatches, Subcommand};
 use exit::{Exit, Failure};

@@ -5,6 +5,7 @@
 
 use crate::command::Message;
 use crate::id::InvocationId;
+use crate::table::audit::{self, Deed, Ends};
 use crate::table::inbox::{self, Lock, Turn, Waiting};
 use crate::table::invocation::{self, Invocation, Status};
 use crate::table::journal::{self, Body, JournalEntry};
@@ -42,6 +43,7 @@ pub fn check(view: &dyn View) -> Result<(), Vec<String>> {
     check.every_timer();
     check.every_message();
     check.every_promise();
+    check.every_deed();
     if check.wrong.is_empty() {
         Ok(())
     } else {
@@ -360,6 +362,25 @@ impl Check<'_> {
                 self.wrong(format!(
                     "messages to {to} end at {sequence}, not {counter:?}"
                 ));
+            }
+        }
+    }
+
+    /// Those of a list follow each other, from one of its ends to the other.
+    fn every_deed(&mut self) {
+        let mut found = [Vec::new(), Vec::new()];
+        for (key, value) in self.rows(audit::all()) {
+            match (audit::parse_key(&key), self.decode::<Deed>(&key, value)) {
+                (Some((refused, sequence)), Some(_)) => {
+                    found[usize::from(refused)].push(sequence);
+                }
+                _ => self.wrong(format!("a row of the audit cannot be read: {key:?}")),
+            }
+        }
+        for (refused, found) in [false, true].into_iter().zip(found) {
+            let ends: Ends = self.row(&audit::ends_key(refused)).unwrap_or_default();
+            if !(ends.first..ends.next).eq(found) {
+                self.wrong(format!("the audit (refused: {refused}) is not {ends:?}"));
             }
         }
     }

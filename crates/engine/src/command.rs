@@ -6,6 +6,7 @@
 
 use crate::future::Future;
 use crate::id::InvocationId;
+use crate::table::audit::Deed;
 use crate::table::timer::TimerKey;
 use crate::value::{Answer, Failure, Identity, Input, Pin, Settled, Span, Target, Trace, Waiter};
 use bytes::Bytes;
@@ -17,7 +18,7 @@ pub struct Record {
     #[prost(uint64, tag = "1")]
     pub time: u64,
     /// What is asked.
-    #[prost(oneof = "Command", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "Command", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     pub command: Option<Command>,
 }
 
@@ -54,6 +55,9 @@ pub enum Command {
     /// An end to what waits for a key in vain.
     #[prost(message, tag = "11")]
     BreakDeadlock(BreakDeadlock),
+    /// What an operator does, noted.
+    #[prost(message, tag = "12")]
+    Audit(Audit),
 }
 
 /// Something addressed to one invocation: by a caller, or by another invocation.
@@ -730,4 +734,43 @@ pub struct Delivered {
     /// The last number that is durable there.
     #[prost(uint64, tag = "2")]
     pub up_to: u64,
+}
+
+/// A line in the list of what operators did.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Audit {
+    /// What is noted.
+    #[prost(oneof = "AuditStep", tags = "1, 2")]
+    pub step: Option<AuditStep>,
+    /// Rows that are kept; of those that were refused, as many again.
+    #[prost(uint64, tag = "3")]
+    pub rows_max: u64,
+    /// How long they are kept, in ms.
+    #[prost(uint64, tag = "4")]
+    pub age_max_ms: u64,
+}
+
+/// What is noted of a request.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum AuditStep {
+    /// It is about to be done, or was refused.
+    #[prost(message, tag = "1")]
+    Deed(Box<Deed>),
+    /// It was answered.
+    #[prost(message, tag = "2")]
+    Answered(Answered),
+}
+
+/// What a request that was noted came to.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct Answered {
+    /// Its place in the list.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// The status of the answer.
+    #[prost(uint32, tag = "2")]
+    pub status: u32,
+    /// What it was about, besides what was noted before.
+    #[prost(string, repeated, tag = "3")]
+    pub targets: Vec<String>,
 }

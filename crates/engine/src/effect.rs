@@ -119,4 +119,9 @@ pub enum Reply {
     OpenCommands,
     /// The state is not as it was seen, or somebody holds it.
     Changed,
+    /// It is noted, at this place of the list.
+    Audited {
+        /// The place.
+        sequence: u64,
+    },
 }

@@ -33,11 +33,11 @@ mod view;
 pub mod table;
 
 pub use command::{
-    Attach, AttachTo, AttemptFailure, Awaited, BreakDeadlock, Call, Caller, Command, Complete,
-    CompletePromise, Deliver, Delivered, Document, End, Entry, Failed, FireTimers, GetState,
-    Invoke, Kill, Letter, Message, Mismatch, Next, Op, Operate, Operation, Output, PatchState,
-    PauseReason, Progress, PromiseRead, ProposeRun, Record, Register, Restart, SendSignal,
-    SetState, Signal, Sleep, StateEntry, Suspended, Unchanged,
+    Answered, Attach, AttachTo, AttemptFailure, Audit, AuditStep, Awaited, BreakDeadlock, Call,
+    Caller, Command, Complete, CompletePromise, Deliver, Delivered, Document, End, Entry, Failed,
+    FireTimers, GetState, Invoke, Kill, Letter, Message, Mismatch, Next, Op, Operate, Operation,
+    Output, PatchState, PauseReason, Progress, PromiseRead, ProposeRun, Record, Register, Restart,
+    SendSignal, SetState, Signal, Sleep, StateEntry, Suspended, Unchanged,
 };
 pub use effect::{Effect, Reply};
 pub use fact::{Ending, Fact};

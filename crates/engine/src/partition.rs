@@ -84,6 +84,7 @@ impl Partition {
             Command::Deliver(deliver) => apply.deliver(deliver)?,
             Command::Delivered(delivered) => apply.delivered(delivered)?,
             Command::BreakDeadlock(deadlock) => apply.break_deadlock(deadlock)?,
+            Command::Audit(audit) => apply.audit(audit)?,
         }
         while let Some(letter) = apply.letters.pop_front() {
             apply.letter(letter, apply::Origin::Inside)?;

@@ -11,8 +11,8 @@ use crate::trace::Tracer;
 use arc_swap::ArcSwap;
 use latchwork_engine::table::invocation::Status;
 use latchwork_engine::{
-    Answer, Command, Document, Identity, InvocationId, Invoke, Letter, Operate, Operation, Outcome,
-    PatchState, Pin, Register, Reply, Restart, Signal, Topology, View,
+    Answer, Audit, Command, Document, Identity, InvocationId, Invoke, Letter, Operate, Operation,
+    Outcome, PatchState, Pin, Register, Reply, Restart, Signal, Topology, View,
 };
 use latchwork_storage::Snapshot;
 use prost::Message;
@@ -302,6 +302,15 @@ impl Handle {
         self.ask(0, Command::Register(Register { documents })).await
     }
 
+    /// Notes what an operator does; durable when this returns.
+    ///
+    /// # Errors
+    /// If the server is overloaded or stopping.
+    pub async fn audit(&self, audit: Audit) -> Result<Reply, AskError> {
+        // Beside the registry, which most of it is about.
+        self.ask(0, Command::Audit(audit)).await
+    }
+
     /// Reads the tables of every partition, each at one place of its log, one after the other.
     /// The function runs between two turns of the loop: it should be quick.
     ///
@@ -474,6 +483,7 @@ pub(crate) fn propose(command: Command, reply: ReplyTo) -> Wakeup {
         Command::Message(message) => message.encoded_len(),
         Command::Progress(progress) => progress.entries.iter().map(|e| e.raw.len() + 64).sum(),
         Command::Deliver(deliver) => deliver.encoded_len(),
+        Command::Audit(audit) => audit.encoded_len(),
         _ => 64,
     };
     Wakeup::Propose {

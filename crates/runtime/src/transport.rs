@@ -78,6 +78,14 @@ pub enum TransportError {
         /// What the system says.
         reason: String,
     },
+    /// One of the two sides does not trust the other.
+    #[error("{address} and this server come to no TLS: {reason} [LW0004]")]
+    Untrusted {
+        /// Where.
+        address: String,
+        /// Who does not trust whom, and what to do.
+        reason: String,
+    },
     /// The stream broke.
     #[error("the connection to {address} broke: {reason}")]
     Broken {

@@ -8,6 +8,7 @@
 //! names and the flags all come from it, and so does the reference that `--help` prints.
 //! Whatever is not in it is refused, with the nearest name that is.
 
+use crate::ingress::SecretHeaders;
 use crate::telemetry::{Headers, LogFormat, Ratio, is_url};
 use crate::transport::Ranges;
 use std::fmt;
@@ -22,7 +23,14 @@ pub const ENV_PREFIX: &str = "LATCHWORK_";
 pub const FILE_VARIABLE: &str = "LATCHWORK_CONFIG";
 
 /// Variables with our prefix that name the file, or that other programs of this project read.
-const FOREIGN: [&str; 3] = [FILE_VARIABLE, "LATCHWORK_BIN", "LATCHWORK_TOKEN"];
+const FOREIGN: [&str; 6] = [
+    FILE_VARIABLE,
+    "LATCHWORK_BIN",
+    "LATCHWORK_TOKEN",
+    "LATCHWORK_CA_FILE",
+    "LATCHWORK_CERT_FILE",
+    "LATCHWORK_KEY_FILE",
+];
 
 macro_rules! settings {
     ($($(#[doc = $doc:literal])+ $name:ident: $ty:ty = $default:expr, $read:expr, $expects:literal;)+) => {
@@ -63,6 +71,10 @@ settings! {
     /// it looks. Read again when it changes. Default: nobody is asked, which only loopback addresses
     /// allow.
     auth_file: Option<PathBuf> = None, some_path, "a path";
+    /// How long is kept what operators did, for the table sys_audit. Default 90d.
+    audit_age_max: Duration = Duration::from_secs(90 * 24 * 60 * 60), duration, "a duration, such as 90d or 12h";
+    /// Rows of that table that are kept; of requests that were refused, as many again. Default 100000.
+    audit_rows_max: usize = 100_000, positive, "a number of at least 1";
     /// Whether the server may listen where strangers reach it although it asks nobody for a token,
     /// because something else keeps them out. Default false.
     insecure_no_auth: bool = false, truth, "true or false";
@@ -98,6 +110,10 @@ settings! {
     connections_max: usize = 10_000, positive, "a number of at least 1";
     /// The largest request body that is accepted. Default 32MiB.
     request_bytes_max: usize = 32 << 20, bytes_usize, "a size of at least 1, such as 32MiB or 500kB";
+    /// Headers of calls that handlers get, and journals hold, only if the handler asks for them
+    /// (keep_headers of its service): names with commas between them, in which * stands for any text.
+    /// Default authorization,proxy-authorization,cookie.
+    secret_headers: SecretHeaders = SecretHeaders::default(), SecretHeaders::parse, "names of headers such as authorization,cookie,x-*-token";
     /// Memory for the bodies of requests that are being received; one that finds no room is refused
     /// with 429. Default: an eighth of what the machine or the container has, at least 64MiB.
     receiving_bytes_max: usize = receiving_share(), bytes_usize, "a size of at least 1, such as 256MiB";
@@ -222,7 +238,7 @@ macro_rules! written_as_shown {
     };
 }
 
-written_as_shown! { u16 usize u64 bool Ratio Ranges Headers LogFormat }
+written_as_shown! { u16 usize u64 bool Ratio Ranges Headers LogFormat SecretHeaders }
 
 /// Where a text was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -190,6 +190,14 @@ impl Refusal {
         }
     }
 
+    /// Its code among the errors, if it has one.
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Denied(denied) => Some(denied.code()),
+            _ => None,
+        }
+    }
+
     /// The invocation that it is about, as text.
     pub fn id(&self) -> Option<&str> {
         match self {

@@ -174,6 +174,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
         receiving: Budget::new(config.receiving_bytes_max),
         settings: IngressSettings {
             body_bytes_max: config.request_bytes_max,
+            secret_headers: config.secret_headers.clone(),
         },
     };
     #[cfg(feature = "ui")]
@@ -209,6 +210,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
         #[cfg(feature = "ui")]
         live,
         handle: node.handle(),
+        audit: admin::Auditor::new(config.audit_rows_max, config.audit_age_max),
         backups: node.backups(),
         metrics,
         clock,

@@ -20,7 +20,7 @@ Examples:
   latchwork services describe Shop --json | jq .retry_policy
 
 What can be set: public, idempotency_retention, workflow_completion_retention, journal_retention, \
-inactivity_timeout and abort_timeout; a newer server may take more, and refuses what it does not \
+inactivity_timeout, abort_timeout and keep_headers; a newer server may take more, and refuses what it does not \
 know. NAME.NAME=VALUE sets a member of a member.";
 
 /// List and describe services, and change their settings

@@ -22,7 +22,7 @@ fn made(role: &str, more: &[&str]) -> (String, String) {
 }
 
 /// A server that knows a token of each role, and the tokens in the order of [`ROLES`].
-fn guarded() -> (World, [String; 4]) {
+pub(crate) fn guarded() -> (World, [String; 4]) {
     let room = TempDir::new().expect("a directory");
     let all = ROLES.map(|role| made(role, &[]));
     let lines: String = all.iter().map(|(_, lines)| lines.as_str()).collect();
@@ -37,7 +37,7 @@ fn guarded() -> (World, [String; 4]) {
 }
 
 /// The answer to a request with a token, or with none.
-fn with(to: &str, line: &str, token: Option<&str>, body: &[u8]) -> String {
+pub(crate) fn with(to: &str, line: &str, token: Option<&str>, body: &[u8]) -> String {
     let token = token.map(|token| format!("authorization: Bearer {token}\r\n"));
     let headers = format!(
         "content-type: application/json\r\n{}",
@@ -108,6 +108,7 @@ fn each_role_reaches_what_it_is_for_and_no_more() {
             let answer = with(to, line, wrong, body.as_bytes());
             assert_eq!(status(&answer), 401, "{line}: {answer}");
             assert!(answer.contains("www-authenticate: Bearer"), "{answer}");
+            assert!(answer.contains("\"restate_code\":\"LW0001\""), "{answer}");
             assert!(answer.contains("a token is needed") || answer.contains("not known here"));
         }
         for (role, token) in ROLES.iter().zip(&tokens) {
@@ -120,6 +121,7 @@ fn each_role_reaches_what_it_is_for_and_no_more() {
                 continue;
             }
             assert_eq!(status(&answer), 403, "{role}: {line}: {answer}");
+            assert!(answer.contains("\"restate_code\":\"LW0002\""), "{answer}");
             let said = format!("needs the role {needed}");
             let has = format!("has the role {role}");
             assert!(answer.contains(&said) && answer.contains(&has), "{answer}");
@@ -128,8 +130,8 @@ fn each_role_reaches_what_it_is_for_and_no_more() {
 }
 
 #[test]
-fn whoever_shows_no_token_reaches_no_operation_but_health() {
-    let (world, _) = guarded();
+fn each_operation_takes_the_role_that_its_document_says() {
+    let (world, tokens) = guarded();
     let admin = world.admin_at();
     for open in ["/health", "/ui/", "/ui/app.js", "/"] {
         let answer = with(admin, &format!("GET {open}"), None, b"");
@@ -153,19 +155,24 @@ fn whoever_shows_no_token_reaches_no_operation_but_health() {
     };
     for (path, operations) in all["paths"].as_object().expect("paths") {
         let path = path.replace(['{', '}', '*'], "");
-        for method in operations.as_object().expect("operations").keys() {
-            if !["get", "post", "put", "patch", "delete"].contains(&method.as_str())
-                || path == "/health"
-            {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let line = format!("{} {path}", method.to_uppercase());
+            let Some(needed) = operation["security"][0]["token"][0].as_str() else {
+                assert_eq!(line, "GET /health", "no role: {operation}");
                 continue;
+            };
+            let place = |role: &str| ROLES.iter().position(|one| *one == role);
+            let answer = with(admin, &line, None, b"{}");
+            assert_eq!(status(&answer), 401, "{line}: {answer}");
+            for (role, token) in ROLES.iter().zip(&tokens) {
+                let may = *role != "caller" && place(role) >= place(needed);
+                // It has no end.
+                if may && path == "/live" {
+                    continue;
+                }
+                let answer = with(admin, &line, Some(token), b"{}");
+                assert_eq!(status(&answer) != 403, may, "{role}: {line}: {answer}");
             }
-            let answer = with(
-                admin,
-                &format!("{} {path}", method.to_uppercase()),
-                None,
-                b"{}",
-            );
-            assert_eq!(status(&answer), 401, "{method} {path}: {answer}");
             asked += 1;
         }
     }
@@ -234,6 +241,102 @@ fn the_token_of_a_call_is_in_no_table() {
         files += 1;
     }
     assert!(files > 0, "nothing is in {data}");
+}
+
+#[test]
+fn secrets_of_calls_are_in_no_table_unless_the_handler_asks_for_them() {
+    let world = World::start();
+    let mut number = 0;
+    // The names of the headers whose values have got to disk.
+    let mut stored = |world: &World| -> Vec<&str> {
+        number += 1;
+        let names = [
+            "authorization",
+            "cookie",
+            "proxy-authorization",
+            "x-api-token",
+            "x-plain",
+        ];
+        let value = |name: &str| format!("value-{number}-of-{name}");
+        let lines = names
+            .map(|name| format!("{name}: {}\r\n", value(name)))
+            .concat();
+        let headers = format!("content-type: application/json\r\n{lines}");
+        let bytes = request("POST /Shop/greet", &headers, b"\"a\"");
+        let answer = ask(world.ingress_at(), &bytes);
+        assert_eq!(status(&answer), 200, "{answer}");
+        let data = world.path("latchwork-data");
+        let files: Vec<_> = walk(data.as_ref())
+            .iter()
+            .map(|file| fs::read(file).expect("a file"))
+            .collect();
+        let is_there = |name: &&str| {
+            let value = value(name);
+            let mut found = files
+                .iter()
+                .map(|file| file.windows(value.len()).any(|at| at == value.as_bytes()));
+            found.any(|found| found)
+        };
+        names.into_iter().filter(is_there).collect()
+    };
+    assert_eq!(stored(&world), ["x-api-token", "x-plain"]);
+    world
+        .run(&["services", "set", "Shop", "keep_headers=Cookie"])
+        .ok();
+    assert_eq!(stored(&world), ["cookie", "x-api-token", "x-plain"]);
+    let other = World::bare_with(&[("LATCHWORK_SECRET_HEADERS", "cookie,x-*-token")]);
+    other
+        .run(&["deployments", "register", &other.endpoint])
+        .ok();
+    assert_eq!(
+        stored(&other),
+        ["authorization", "proxy-authorization", "x-plain"]
+    );
+}
+
+#[test]
+fn headers_for_deployments_are_shown_without_their_values() {
+    let world = World::bare();
+    let register = [
+        "deployments",
+        "register",
+        &world.endpoint,
+        "--header",
+        "x-key: hushhush",
+    ];
+    world.run(&register).ok();
+    let listed = world.run(&["deployments", "list", "--json"]).json();
+    let id = listed[0]["id"].as_str().expect("an id");
+    let path = format!("/deployments/{id}");
+    let body = |answer: &str| {
+        answer
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned())
+    };
+    let ask = |line: &str, given: &[u8]| {
+        body(&with(world.admin_at(), line, None, given)).expect("a body")
+    };
+    let get = ask(&format!("GET {path}"), b"");
+    for shown in [
+        &get,
+        &ask("GET /deployments", b""),
+        &world.run(&["deployments", "describe", id]).ok(),
+    ] {
+        assert!(shown.contains("x-key") && shown.contains("***"), "{shown}");
+        assert!(!shown.contains("hushhush"), "{shown}");
+    }
+    // What was read can be given back; what is not stored is asked for.
+    let patch = format!("PATCH {path}");
+    let changed = ask(
+        &patch,
+        br#"{"additional_headers": {"x-key": "***", "x-b": "1"}}"#,
+    );
+    assert!(changed.contains("x-b"), "{changed}");
+    let refused = ask(&patch, br#"{"additional_headers": {"x-c": "***"}}"#);
+    assert!(
+        refused.contains("x-c") && refused.contains("give the value"),
+        "{refused}"
+    );
 }
 
 /// All files below a directory.

@@ -6,6 +6,7 @@ use crate::world::{World, until};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 /// What the memory of a server may grow by, in KiB, under anything below.
 const GROWTH_KIB_MAX: u64 = 160 << 10;
@@ -209,6 +210,58 @@ fn statements_cannot_take_more_than_they_are_given() {
         grown < GROWTH_KIB_MAX + (128 << 10),
         "it took {grown} KiB more"
     );
+}
+
+/// Frames of HTTP/2 that cost whoever sends them nothing, and that no stream is needed for.
+#[test]
+fn floods_of_pings_and_settings_take_no_memory_and_hold_nobody_up() {
+    let world = World::start();
+    let before = peak_kib(world.server_pid());
+    let ping = b"\0\0\x08\x06\0\0\0\0\0abcdefgh".as_slice();
+    let answered_ping = b"\0\0\x08\x06\x01\0\0\0\0abcdefgh";
+    let settings = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64".as_slice();
+    for (to, health) in [
+        (world.ingress_at(), "/restate/health"),
+        (world.admin_at(), "/health"),
+    ] {
+        for (frame, listens) in [
+            (ping, false),
+            (ping, true),
+            (settings, false),
+            (settings, true),
+            (answered_ping, false),
+        ] {
+            let mut socket = connect(to);
+            socket
+                .set_write_timeout(Some(Duration::from_secs(1)))
+                .expect("a timeout");
+            let listening = listens.then(|| {
+                let mut socket = socket.try_clone().expect("a socket");
+                std::thread::spawn(move || std::io::copy(&mut socket, &mut std::io::sink()))
+            });
+            let greeting = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", settings].concat();
+            socket.write_all(&greeting).expect("it is greeted");
+            let frames = frame.repeat(1000);
+            // It is over when all is sent, or when no more is taken.
+            for piece in 0..500 {
+                if socket.write_all(&frames).is_err() {
+                    break;
+                }
+                if piece % 100 == 50 {
+                    let answer = ask(to, &request(&format!("GET {health}"), "", b""));
+                    assert_eq!(status(&answer), 200, "{answer}");
+                }
+            }
+            let answer = ask(to, &request(&format!("GET {health}"), "", b""));
+            assert_eq!(status(&answer), 200, "{answer}");
+            drop(socket.shutdown(std::net::Shutdown::Both));
+            if let Some(listening) = listening {
+                drop(listening.join().expect("no panic"));
+            }
+        }
+    }
+    let grown = peak_kib(world.server_pid()).saturating_sub(before);
+    assert!(grown < GROWTH_KIB_MAX, "it took {grown} KiB more");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Start at `world`, which starts both. Each test has a server of its own.
 
 mod access;
+mod audit;
 mod backup;
 mod dev;
 mod doctor;

@@ -7,6 +7,7 @@
 //! What several commands need of the life of an invocation is in `lifecycle`.
 
 mod attach;
+mod audit;
 mod break_deadlock;
 mod complete;
 mod deliver;

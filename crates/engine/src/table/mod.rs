@@ -17,10 +17,13 @@
 //! | 11 | dedup | sender | last sequence received |
 //! | 12 | registry | name | document |
 //! | 13 | listing | standing, service, handler, complement of creation time and id | epoch |
+//! | 14 | audit | refused or not, sequence | what an operator did |
+//! | 15 | ends of the audit | refused or not | first and next sequence |
 //!
 //! Number 0 belongs to storage; 2 was a table that format 1 had. All numbers in keys are big-endian, so that bytes sort
 //! as numbers do.
 
+pub mod audit;
 pub mod deployment;
 pub mod inbox;
 pub mod invocation;
@@ -50,6 +53,8 @@ pub(crate) mod number {
     pub(crate) const DEDUP: u8 = 11;
     pub(crate) const REGISTRY: u8 = 12;
     pub(crate) const LISTING: u8 = 13;
+    pub(crate) const AUDIT: u8 = 14;
+    pub(crate) const AUDIT_ENDS: u8 = 15;
 }
 
 /// The object or workflow that a key, a state or a promise belongs to.

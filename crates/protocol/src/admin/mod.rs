@@ -25,8 +25,8 @@ pub use deployment::{
     ServiceRevision, UpdateDeployment,
 };
 pub use service::{
-    AttemptsMax, HandlerList, HandlerMetadata, HandlerType, InForce, RetryPolicy, ServiceList,
-    ServiceMetadata, UpdateRetryPolicy, UpdateService,
+    AttemptsMax, HandlerList, HandlerMetadata, HandlerType, HeaderNames, InForce, RetryPolicy,
+    ServiceList, ServiceMetadata, UpdateRetryPolicy, UpdateService,
 };
 pub use state::{ModifyState, PatchState, ReplaceState, StateBytes, StateReply, state_version};
 pub use why::{Why, WhyLink};

@@ -46,6 +46,9 @@ pub struct ServiceMetadata {
     pub enable_lazy_state: bool,
     /// When attempts follow each other.
     pub retry_policy: RetryPolicy,
+    /// Headers with secrets that its handlers get all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_headers: Vec<String>,
     /// Who decided on the values above, for handlers that say nothing themselves; by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub in_force: BTreeMap<String, InForce>,
@@ -191,8 +194,67 @@ pub struct UpdateService {
     pub abort_timeout: Option<DurationMs>,
     /// When a failed attempt is tried again.
     pub retry_policy: Option<UpdateRetryPolicy>,
+    /// Headers with secrets that its handlers get all the same.
+    pub keep_headers: Option<HeaderNames>,
     /// Names of settings that are to be again as the code says.
     pub reset: Vec<String>,
+}
+
+/// Names of headers, in small letters: a list in JSON, or one text with commas between them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct HeaderNames(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for HeaderNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(
+            untagged,
+            expecting = "names of headers must be a list, or a text with commas"
+        )]
+        enum Written {
+            List(Vec<String>),
+            Text(String),
+        }
+        let names = match Written::deserialize(deserializer)? {
+            Written::List(names) => names,
+            Written::Text(text) => text.split(',').map(str::to_owned).collect(),
+        };
+        let names = names.iter().map(|name| name.trim());
+        names
+            .filter(|name| !name.is_empty())
+            .map(|name| {
+                let is_name = name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte));
+                match is_name {
+                    true => Ok(name.to_ascii_lowercase()),
+                    false => Err(serde::de::Error::custom(format!(
+                        "{name:?} is no name of a header"
+                    ))),
+                }
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for HeaderNames {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "HeaderNames".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let name = r"^[A-Za-z0-9!#$%&'+.^_`|~-]+$";
+        schemars::json_schema!({
+            "description": "Names of headers, as a list, or as one text with commas between them",
+            "anyOf": [
+                {"type": "array", "items": {"type": "string", "pattern": name}},
+                {"type": "string", "pattern": r"^[A-Za-z0-9!#$%&'+.^_`|~, -]*$"},
+            ],
+        })
+    }
 }
 
 /// The part of a retry policy that an operator sets. Absent members stay as they are.
@@ -307,6 +369,23 @@ mod tests {
         assert_eq!(read(json!(null)).unwrap().abort_timeout, None);
         for bad in [json!(5), json!("-1s"), json!("1y")] {
             assert!(read(bad.clone()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_headers_are_a_list_or_a_text() {
+        let read = |value| from_value::<HeaderNames>(value);
+        let both = HeaderNames(vec!["authorization".into(), "x-a".into()]);
+        for written in [
+            json!(["Authorization", "x-a"]),
+            json!("authorization, X-A,"),
+        ] {
+            assert_eq!(read(written).unwrap(), both);
+        }
+        assert_eq!(read(json!("")).unwrap(), HeaderNames::default());
+        for bad in [json!(["a b"]), json!("x-*"), json!(7)] {
+            let refusal = read(bad.clone()).unwrap_err().to_string();
+            assert!(refusal.contains("header"), "{bad}: {refusal}");
         }
     }
 

@@ -96,6 +96,9 @@ pub struct ErrorBody {
     /// Of the invocation's last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stacktrace: Option<String>,
+    /// A stable code, where the refusal has one; as in the admin API's errors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restate_code: Option<String>,
     /// Who it is from; also in [`header::ERROR_SOURCE`].
     pub source: ErrorSource,
 }
@@ -187,6 +190,7 @@ mod tests {
             message: "killed".to_owned(),
             metadata: BTreeMap::new(),
             stacktrace: None,
+            restate_code: None,
             source: ErrorSource::Invocation,
         };
         assert_eq!(

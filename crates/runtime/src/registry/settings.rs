@@ -15,8 +15,12 @@ use latchwork_engine::{Document, TargetKind};
 use latchwork_protocol::admin::AttemptsMax;
 use latchwork_protocol::service::manifest::{self, Handler, HandlerKind, Service};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// What code that wants headers with secrets names them by, in the metadata of a service or a
+/// handler. SDKs pass metadata on, and have no place of their own for this.
+const KEEP_HEADERS: &str = "latchwork.keep-headers";
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 const INACTIVITY_MS: u64 = 60_000;
 const ABORT_MS: u64 = 600_000;
@@ -39,6 +43,8 @@ pub struct Overrides {
     pub abort_timeout: Option<u64>,
     /// When a failed attempt is tried again.
     pub retry: RetryOverrides,
+    /// Headers with secrets that its handlers get all the same; names in small letters.
+    pub keep_headers: Option<Vec<String>>,
 }
 
 /// The part of a retry policy that an operator has set. Durations in ms.
@@ -135,6 +141,8 @@ pub struct InForce {
     pub journal_retention: Sourced<u64>,
     /// When a failed attempt is tried again.
     pub retry: RetryInForce,
+    /// Headers with secrets that it gets all the same; names in small letters.
+    pub keep_headers: Sourced<Vec<String>>,
 }
 
 /// A retry policy, each part with its source. Durations in ms.
@@ -175,6 +183,8 @@ pub struct Settings {
     pub workflow_retention_ms: u64,
     /// How long journals are kept, in ms.
     pub journal_retention_ms: u64,
+    /// Headers with secrets that it gets all the same; names in small letters.
+    pub keep_headers: Vec<String>,
 }
 
 impl Overrides {
@@ -188,6 +198,13 @@ impl Overrides {
             body: Some(serde_json::to_vec(self)?.into()),
         })
     }
+}
+
+/// What code says in its metadata of headers that it wants although they hold secrets.
+fn kept_headers(metadata: &BTreeMap<String, String>) -> Option<Vec<String>> {
+    let names = metadata.get(KEEP_HEADERS)?.split(',').map(str::trim);
+    let names = names.filter(|name| !name.is_empty());
+    Some(names.map(str::to_ascii_lowercase).collect())
 }
 
 /// The first word that was said, by rank.
@@ -258,6 +275,12 @@ impl InForce {
                 DAY_MS,
             ),
             retry: RetryInForce::of(service, handler, &overrides.retry),
+            keep_headers: pick(
+                overrides.keep_headers.clone(),
+                handler.and_then(|handler| kept_headers(&handler.metadata)),
+                kept_headers(&service.metadata),
+                Vec::new(),
+            ),
         }
     }
 }
@@ -350,6 +373,7 @@ impl Settings {
             idempotency_retention_ms: in_force.idempotency_retention.value,
             workflow_retention_ms: in_force.workflow_retention.value,
             journal_retention_ms: in_force.journal_retention.value,
+            keep_headers: in_force.keep_headers.value,
         }
     }
 
@@ -390,7 +414,9 @@ mod tests {
             "handlers": [
                 handler("loud", json!({"abort_timeout": 2, "journal_retention": 2, "ingress_private": true})),
                 handler("silent", json!({})),
+                handler("asking", json!({"metadata": {"latchwork.keep-headers": "Cookie, x-key,"}})),
             ],
+            "metadata": {"latchwork.keep-headers": "authorization"},
         }))
         .unwrap()
     }
@@ -433,6 +459,19 @@ mod tests {
                 |at: usize| Settings::of(&service, &service.handlers[at], &overrides).public;
             assert_eq!((public(0), public(1)), (false, silent_is_public), "{set:?}");
         }
+    }
+
+    #[test]
+    fn code_asks_for_headers_in_its_metadata_and_an_operator_has_the_last_word() {
+        let service = service();
+        let mut overrides = Overrides::default();
+        let kept = |at: usize, overrides: &Overrides| {
+            Settings::of(&service, &service.handlers[at], overrides).keep_headers
+        };
+        assert_eq!(kept(1, &overrides), ["authorization"]);
+        assert_eq!(kept(2, &overrides), ["cookie", "x-key"]);
+        overrides.keep_headers = Some(Vec::new());
+        assert_eq!(kept(2, &overrides), [""; 0]);
     }
 
     #[test]

@@ -93,6 +93,16 @@ impl Denied {
         }
     }
 
+    /// Name and role of the token that was shown, as far as they are known.
+    pub(crate) fn by(&self) -> Option<(&str, Option<Role>)> {
+        match self {
+            Self::NoToken | Self::Unknown(Unknown::Absent) => None,
+            Self::Unknown(Unknown::Expired(name)) => Some((name, None)),
+            Self::Role { name, role, .. } => Some((name, Some(*role))),
+            Self::Service { name, .. } | Self::Limited { name } => Some((name, None)),
+        }
+    }
+
     /// Its code among the errors.
     pub(crate) fn code(&self) -> &'static str {
         match self {

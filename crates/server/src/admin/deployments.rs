@@ -8,7 +8,7 @@ use super::error::AdminError;
 use super::page::Page;
 use super::registration::{self, Offer};
 use super::remarks;
-use super::{Admin, Api, describe};
+use super::{Admin, Api, audit, describe, mask};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -92,7 +92,7 @@ pub(super) async fn register(
     let replaced = registration::at(&app.handle.registry(), &address).cloned();
     let http1 = replaced.as_ref().is_some_and(|old| old.http1);
     let http1 = request.use_http_11.unwrap_or(http1);
-    let headers = registration::headers(&request, replaced.as_deref());
+    let headers = registration::headers(&request, replaced.as_deref())?;
     let offer = discover(&app, &address, http1, &headers).await?;
 
     let _registering = app.handle.registering().await;
@@ -145,7 +145,7 @@ pub(super) async fn update(
         }
         if let Some(headers) = &request.additional_headers {
             registration::check_headers(headers)?;
-            new.additional_headers.clone_from(headers);
+            new.additional_headers = mask::restored(headers, Some(&old.additional_headers))?;
         }
         if let Some(metadata) = &request.metadata {
             new.metadata.clone_from(metadata);
@@ -266,7 +266,8 @@ fn registered(registry: &Registry, deployment: &Deployment) -> RegisterReply {
 
 fn located(status: StatusCode, reply: RegisterReply) -> Response {
     let location = [(header::LOCATION, format!("deployments/{}", reply.id))];
-    (status, location, Json(reply)).into_response()
+    let named = audit::naming(reply.id.clone());
+    (status, location, named, Json(reply)).into_response()
 }
 
 async fn discover(

@@ -1,5 +1,6 @@
 //! What is registered, as the API's values: manifests under the settings that are in force.
 
+use super::mask;
 use latchwork_protocol::admin::{
     self, AttemptsMax, DurationMs, HandlerMetadata, HandlerType, RetryPolicy, ServiceMetadata,
     ServiceRevision,
@@ -63,7 +64,7 @@ fn deployed<S>(deployment: &Deployment, services: Vec<S>) -> admin::Deployment<S
         arn: None,
         assume_role_arn: None,
         compression: None,
-        additional_headers: deployment.additional_headers.clone(),
+        additional_headers: mask::hidden(&deployment.additional_headers),
         metadata: deployment.metadata.clone(),
         created_at: rfc3339_nanos(deployment.created_at),
         min_protocol_version: deployment.min_protocol_version,
@@ -125,6 +126,7 @@ pub(super) fn service(
             max_interval: retry.max_interval.value.map(DurationMs),
             on_max_attempts: Some(written(retry.on_max_attempts.value)),
         },
+        keep_headers: in_force.keep_headers.value.clone(),
         in_force: values(&in_force, service.kind == ServiceKind::Workflow),
         info: Vec::new(),
     }
@@ -197,6 +199,7 @@ fn values(in_force: &InForce, is_workflow: bool) -> BTreeMap<String, admin::InFo
         ("retry_policy.max_interval", said(longest)),
         ("retry_policy.max_attempts", said(attempts)),
         ("retry_policy.on_max_attempts", said(then)),
+        ("keep_headers", said(in_force.keep_headers.clone())),
     ]
     .into_iter()
     .filter_map(|(name, said)| Some((name.to_owned(), said?)))

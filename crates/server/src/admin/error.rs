@@ -54,6 +54,10 @@ pub(super) enum AdminError {
     Auth,
     #[error("additional header {0:?} is refused: names and values must be those of HTTP headers")]
     Header(String),
+    #[error(
+        "the value of additional header {0:?} is ***, which stands for the one that is stored, and none is: give the value"
+    )]
+    Masked(String),
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     #[error("the manifest of the endpoint is refused: {0}")]

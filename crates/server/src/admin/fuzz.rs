@@ -70,6 +70,6 @@ pub(crate) fn registered(services: Vec<Service>) {
     );
     describe::detailed(&registry, &deployment);
     for entry in registry.services().values() {
-        service_openapi::document(&entry.service, 1, |_| true, "http://a/");
+        service_openapi::document(&entry.service, 1, |_| true, "http://a/", true);
     }
 }

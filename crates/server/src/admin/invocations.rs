@@ -1,8 +1,8 @@
 //! Invocations: told what to do.
 
-use super::Admin;
 use super::choice::{Choice, chosen};
 use super::error::AdminError;
+use super::{Admin, audit};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -40,10 +40,11 @@ pub(super) async fn operate(
     Ok(match done {
         Done::Now => StatusCode::OK.into_response(),
         Done::Noted => StatusCode::ACCEPTED.into_response(),
-        Done::Restarted(id) => Json(RestartReply {
-            new_invocation_id: text(id),
-        })
-        .into_response(),
+        Done::Restarted(id) => {
+            let new_invocation_id = text(id);
+            let named = audit::naming(new_invocation_id.clone());
+            (named, Json(RestartReply { new_invocation_id })).into_response()
+        }
     })
 }
 
@@ -209,8 +210,10 @@ fn outcome(id: InvocationId, wish: Wish, reply: Reply) -> Result<Done, AdminErro
             StatusCode::UNPROCESSABLE_ENTITY,
         ),
         Reply::JournalMissing => conflict("its journal is no longer stored", StatusCode::GONE),
-        // Said of state, not of invocations.
-        Reply::Changed => conflict("its state was changed", StatusCode::CONFLICT),
+        // Not said of invocations.
+        Reply::Changed | Reply::Audited { .. } => {
+            conflict("its state was changed", StatusCode::CONFLICT)
+        }
         Reply::OpenCommands => conflict(
             "its journal has fewer commands, or one of them has no result yet; give a smaller \"from\"",
             StatusCode::BAD_REQUEST,

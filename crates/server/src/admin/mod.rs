@@ -13,6 +13,7 @@
 //! JSON, so that a web page cannot send them in the name of its visitor.
 
 mod absent;
+mod audit;
 mod backup;
 mod batch;
 #[cfg(feature = "sql")]
@@ -26,6 +27,7 @@ mod error;
 pub(crate) mod fuzz;
 mod health;
 mod invocations;
+mod mask;
 mod metrics;
 mod openapi;
 mod page;
@@ -44,6 +46,7 @@ use crate::health::Health;
 use crate::listen::{self, Port};
 use crate::metrics::Sources;
 use crate::transport::HttpTransport;
+pub(crate) use audit::Auditor;
 use axum::extract::Request;
 #[cfg(feature = "ui")]
 use axum::{
@@ -64,6 +67,8 @@ pub struct Admin {
     pub access: Arc<Access>,
     /// The partitions.
     pub handle: Handle,
+    /// Notes what operators do.
+    pub(crate) audit: Auditor,
     /// Makes backups.
     pub backups: Arc<Backups>,
     /// What is counted.

@@ -2,6 +2,7 @@
 //! schemas that the API's own values have.
 
 use super::Admin;
+use crate::access::Role;
 use axum::Json;
 use axum::extract::State;
 use latchwork_protocol::admin::{
@@ -19,6 +20,8 @@ type Shape = fn(&mut SchemaGenerator) -> Schema;
 
 /// One verb at one path.
 struct Operation {
+    /// What a token must have, where tokens are asked for.
+    role: Option<Role>,
     verb: &'static str,
     path: &'static str,
     /// Unique; tools make names of functions of it.
@@ -108,80 +111,84 @@ fn outcomes(_: &mut SchemaGenerator) -> Schema {
 }
 
 macro_rules! operations {
-    ($($verb:ident $path:literal $id:literal $summary:literal
+    ($($role:ident $verb:ident $path:literal $id:literal $summary:literal
         [$($query:literal),*] $(takes $body:expr,)? $status:literal $(gives $reply:expr)?;)+) => {
         &[$(Operation {
-            verb: stringify!($verb), path: $path, id: $id, summary: $summary,
+            role: operations!(@role $role), verb: stringify!($verb), path: $path, id: $id, summary: $summary,
             query: &[$($query),*],
             body: operations!(@maybe $($body)?), status: $status,
             reply: operations!(@maybe $($reply)?),
         },)+]
     };
+    (@role nobody) => { None };
+    (@role viewer) => { Some(Role::Viewer) };
+    (@role operator) => { Some(Role::Operator) };
+    (@role admin) => { Some(Role::Admin) };
     (@maybe $shape:expr) => { Some($shape as Shape) };
     (@maybe) => { None };
 }
 
 /// Everything that is served, but what only answers that it is absent.
 const OPERATIONS: &[Operation] = operations! {
-    get "/version" "version" "Versions of the server and of this API" [] 200 gives of::<VersionReply>;
-    get "/health" "health" "Whether work is done" [] 200;
-    post "/backup" "make_backup" "Writes a backup into a directory on the server's machine, and tells its progress in lines"
+    viewer get "/version" "version" "Versions of the server and of this API" [] 200 gives of::<VersionReply>;
+    nobody get "/health" "health" "Whether work is done" [] 200;
+    admin post "/backup" "make_backup" "Writes a backup into a directory on the server's machine, and tells its progress in lines"
         [] takes of::<super::backup::MakeBackup>, 200;
-    get "/metrics" "metrics" "What is counted, as Prometheus text, or OpenMetrics if that is accepted" [] 200;
-    get "/deployments" "list_deployments" "All deployments, the oldest first"
+    viewer get "/metrics" "metrics" "What is counted, as Prometheus text, or OpenMetrics if that is accepted" [] 200;
+    viewer get "/deployments" "list_deployments" "All deployments, the oldest first"
         ["limit", "after"] 200 gives of::<DeploymentList>;
-    post "/deployments" "register_deployment" "Asks an endpoint what it offers, and registers it"
+    admin post "/deployments" "register_deployment" "Asks an endpoint what it offers, and registers it"
         [] takes of::<RegisterDeployment>, 201 gives of::<RegisterReply>;
-    get "/deployments/{id}" "get_deployment" "A deployment, and what still needs it"
+    viewer get "/deployments/{id}" "get_deployment" "A deployment, and what still needs it"
         [] 200 gives of::<Deployment<ServiceMetadata>>;
-    patch "/deployments/{id}" "update_deployment" "Changes where it is and how it is spoken to"
+    admin patch "/deployments/{id}" "update_deployment" "Changes where it is and how it is spoken to"
         [] takes of::<UpdateDeployment>, 200 gives of::<Deployment<ServiceMetadata>>;
-    delete "/deployments/{id}" "delete_deployment" "Removes it, unless it is needed"
+    admin delete "/deployments/{id}" "delete_deployment" "Removes it, unless it is needed"
         ["force"] 202;
-    get "/services" "list_services" "The newest revision of each service, by name"
+    viewer get "/services" "list_services" "The newest revision of each service, by name"
         ["limit", "after"] 200 gives of::<ServiceList>;
-    get "/services/{service}" "get_service" "A service, with what is in force for it"
+    viewer get "/services/{service}" "get_service" "A service, with what is in force for it"
         [] 200 gives of::<ServiceMetadata>;
-    patch "/services/{service}" "update_service" "Sets what is in force for it, over its code"
+    admin patch "/services/{service}" "update_service" "Sets what is in force for it, over its code"
         [] takes of::<UpdateService>, 200 gives of::<ServiceMetadata>;
-    get "/services/{service}/handlers" "list_handlers" "Its handlers, by name"
+    viewer get "/services/{service}/handlers" "list_handlers" "Its handlers, by name"
         ["limit", "after"] 200 gives of::<HandlerList>;
-    get "/services/{service}/handlers/{handler}" "get_handler" "One of its handlers"
+    viewer get "/services/{service}/handlers/{handler}" "get_handler" "One of its handlers"
         [] 200 gives of::<HandlerMetadata>;
-    get "/services/{service}/openapi" "get_service_openapi" "How it is called, for tools"
+    viewer get "/services/{service}/openapi" "get_service_openapi" "How it is called, for tools"
         [] 200 gives any;
-    post "/services/{service}/state" "modify_state" "Replaces the state of a key"
+    operator post "/services/{service}/state" "modify_state" "Replaces the state of a key"
         [] takes of::<ModifyState>, 202;
-    get "/services/{service}/state/{key}" "get_state" "The state of a key, and its version"
+    viewer get "/services/{service}/state/{key}" "get_state" "The state of a key, and its version"
         ["scope"] 200 gives of::<StateReply>;
-    put "/services/{service}/state/{key}" "replace_state" "Replaces the state of a key"
+    operator put "/services/{service}/state/{key}" "replace_state" "Replaces the state of a key"
         [] takes of::<ReplaceState>, 202;
-    patch "/services/{service}/state/{key}" "patch_state" "Changes some entries of a key's state"
+    operator patch "/services/{service}/state/{key}" "patch_state" "Changes some entries of a key's state"
         [] takes of::<PatchState>, 202;
-    delete "/services/{service}/state/{key}" "clear_state" "Deletes the state of a key"
+    operator delete "/services/{service}/state/{key}" "clear_state" "Deletes the state of a key"
         ["scope", "version"] 202;
-    get "/invocations" "list_invocations" "Pages of invocations by what they are like"
+    viewer get "/invocations" "list_invocations" "Pages of invocations by what they are like"
         ["status", "result", "service", "handler", "key", "scope", "deployment", "created_from",
          "created_to", "text", "order", "older_than", "resume", "limit"]
         200 gives page_of_invocations;
-    get "/invocations/{id}" "get_invocation" "An invocation" [] 200 gives invocation;
-    get "/invocations/{id}/journal" "get_journal" "Its journal" [] 200 gives entries;
-    get "/invocations/{id}/why" "get_why" "Why it is not moving" [] 200 gives of::<Why>;
-    delete "/invocations/{id}" "delete_invocation" "Cancels, kills or purges it" ["mode"] 202;
-    patch "/invocations/{id}/cancel" "cancel_invocation" "Asks it to stop" [] 202;
-    patch "/invocations/{id}/kill" "kill_invocation" "Ends it at once, with all that it called" [] 200;
-    patch "/invocations/{id}/pause" "pause_invocation" "No further attempt until it is resumed" [] 202;
-    patch "/invocations/{id}/resume" "resume_invocation" "Lets it go on" ["deployment"] 200;
-    patch "/invocations/{id}/purge" "purge_invocation" "Forgets it, if it is over" [] 200;
-    patch "/invocations/{id}/purge-journal" "purge_journal" "Forgets its journal, if it is over" [] 200;
-    patch "/invocations/{id}/restart-as-new" "restart_invocation"
+    viewer get "/invocations/{id}" "get_invocation" "An invocation" [] 200 gives invocation;
+    viewer get "/invocations/{id}/journal" "get_journal" "Its journal" [] 200 gives entries;
+    viewer get "/invocations/{id}/why" "get_why" "Why it is not moving" [] 200 gives of::<Why>;
+    operator delete "/invocations/{id}" "delete_invocation" "Cancels, kills or purges it" ["mode"] 202;
+    operator patch "/invocations/{id}/cancel" "cancel_invocation" "Asks it to stop" [] 202;
+    operator patch "/invocations/{id}/kill" "kill_invocation" "Ends it at once, with all that it called" [] 200;
+    operator patch "/invocations/{id}/pause" "pause_invocation" "No further attempt until it is resumed" [] 202;
+    operator patch "/invocations/{id}/resume" "resume_invocation" "Lets it go on" ["deployment"] 200;
+    operator patch "/invocations/{id}/purge" "purge_invocation" "Forgets it, if it is over" [] 200;
+    operator patch "/invocations/{id}/purge-journal" "purge_journal" "Forgets its journal, if it is over" [] 200;
+    operator patch "/invocations/{id}/restart-as-new" "restart_invocation"
         "Starts a new one with the first entries of its journal"
         ["from", "deployment"] 200 gives of::<RestartReply>;
-    post "/internal/invocations_batch_operations/{operation}" "batch" "One wish for many invocations"
+    operator post "/internal/invocations_batch_operations/{operation}" "batch" "One wish for many invocations"
         [] takes ids, 200 gives outcomes;
-    get "/live" "live" "What the server does, as server-sent events: the last hour in samples, then each change"
+    viewer get "/live" "live" "What the server does, as server-sent events: the last hour in samples, then each change"
         [] 200;
-    post "/query" "query" "SQL over the live tables" [] takes sql, 200 gives rows;
+    viewer post "/query" "query" "SQL over the live tables" [] takes sql, 200 gives rows;
 };
 
 /// What a server without SQL does not serve.
@@ -191,10 +198,27 @@ const NEEDS_SQL: [&str; 4] = ["query", "list_invocations", "get_invocation", "ge
 const NEEDS_UI: &str = "live";
 
 pub(super) async fn openapi(State(app): State<Arc<Admin>>) -> Json<Value> {
-    Json(document(&app.ingress_url))
+    Json(document(&app.ingress_url, app.access.is_guarded()))
 }
 
-fn document(ingress_url: &str) -> Value {
+/// How a token is shown, for tools; what each operation takes is named there.
+pub(super) fn security_schemes() -> Value {
+    json!({"token": {
+        "type": "http", "scheme": "bearer",
+        "description": "A token of the server's auth_file. Operations name the role that it must have.",
+    }})
+}
+
+/// What an operation takes: a token of a role, or nothing where nobody is asked for one.
+pub(super) fn security(role: Role, is_guarded: bool) -> Value {
+    let token = json!({"token": [role.name()]});
+    match is_guarded {
+        true => json!([token]),
+        false => json!([token, {}]),
+    }
+}
+
+fn document(ingress_url: &str, is_guarded: bool) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
@@ -207,7 +231,7 @@ fn document(ingress_url: &str) -> Value {
             && (cfg!(feature = "ui") || operation.id != NEEDS_UI)
     };
     for operation in OPERATIONS.iter().filter(served) {
-        let described = operation.described(&mut generator);
+        let described = operation.described(&mut generator, is_guarded);
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
         path[operation.verb] = described;
     }
@@ -228,6 +252,7 @@ fn document(ingress_url: &str) -> Value {
         ],
         "paths": paths,
         "components": {
+            "securitySchemes": security_schemes(),
             "schemas": generator.take_definitions(true),
             "responses": {"Error": {
                 "description": "It was not done: the message says why, and what to do",
@@ -238,12 +263,16 @@ fn document(ingress_url: &str) -> Value {
 }
 
 impl Operation {
-    fn described(&self, generator: &mut SchemaGenerator) -> Value {
+    fn described(&self, generator: &mut SchemaGenerator, is_guarded: bool) -> Value {
         let mut described = json!({
             "operationId": self.id, "summary": self.summary,
             "parameters": self.parameters(),
             "responses": {"default": {"$ref": "#/components/responses/Error"}},
         });
+        described["security"] = match self.role {
+            Some(role) => security(role, is_guarded),
+            None => json!([]),
+        };
         let content = |schema: Schema| json!({"application/json": {"schema": schema}});
         let mut reply = json!({"description": "Done"});
         if let Some(shape) = self.reply {
@@ -310,7 +339,7 @@ mod tests {
 
     #[test]
     fn all_that_is_referred_to_is_there() {
-        let document = document("http://i:8080/");
+        let document = document("http://i:8080/", true);
         let mut found = BTreeSet::new();
         references(&document, &mut found);
         assert!(found.contains("#/components/schemas/Why"), "{found:?}");

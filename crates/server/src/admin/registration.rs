@@ -2,7 +2,7 @@
 //! come in, the deployment to remember comes out, or why not.
 
 use super::error::AdminError;
-use super::remarks;
+use super::{mask, remarks};
 use crate::transport::Discovered;
 use axum::http::{HeaderName, HeaderValue, Uri};
 use latchwork_protocol::admin::{Drain, RegisterDeployment};
@@ -186,7 +186,7 @@ pub(super) fn registered(
         min_protocol_version: offer.min_protocol_version,
         max_protocol_version: offer.max_protocol_version,
         sdk_version: offer.sdk_version,
-        additional_headers: headers(request, replaced),
+        additional_headers: headers(request, replaced)?,
         metadata: metadata
             .or(replaced.map(|old| &old.metadata))
             .cloned()
@@ -201,11 +201,12 @@ pub(super) fn registered(
 pub(super) fn headers(
     request: &RegisterDeployment,
     replaced: Option<&Deployment>,
-) -> BTreeMap<String, String> {
-    given(request.additional_headers.as_ref())
-        .or(replaced.map(|old| &old.additional_headers))
-        .cloned()
-        .unwrap_or_default()
+) -> Result<BTreeMap<String, String>, AdminError> {
+    let stored = replaced.map(|old| &old.additional_headers);
+    match given(request.additional_headers.as_ref()) {
+        Some(given) => mask::restored(given, stored),
+        None => Ok(stored.cloned().unwrap_or_default()),
+    }
 }
 
 /// Pairs that say something: clients send empty ones for none.

@@ -1,6 +1,7 @@
 //! What an operator should know of a registration, in words: what is registered and what was asked
 //! for come in, remarks go out.
 
+use super::mask;
 use super::registration::{given, gone};
 use latchwork_protocol::admin::{Info, RegisterDeployment};
 use latchwork_runtime::registry::{Deployment, Registry, Revision};
@@ -71,7 +72,8 @@ pub(super) fn of(
 /// since nothing is changed without force.
 pub(super) fn ignored(request: &RegisterDeployment, deployment: &Deployment) -> Vec<Info> {
     let headers = given(request.additional_headers.as_ref())
-        .is_some_and(|given| *given != deployment.additional_headers);
+        .and_then(|given| mask::restored(given, Some(&deployment.additional_headers)).ok())
+        .is_some_and(|given| given != deployment.additional_headers);
     let metadata =
         given(Some(&request.metadata)).is_some_and(|given| *given != deployment.metadata);
     let http1 = request

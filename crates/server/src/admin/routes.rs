@@ -4,8 +4,8 @@
 
 use super::error::AdminError;
 use super::{
-    Admin, Api, absent, backup, batch, deployments, error, health, invocations, metrics, openapi,
-    services, state, unknown, why,
+    Admin, Api, absent, audit, backup, batch, deployments, error, health, invocations, metrics,
+    openapi, services, state, unknown, why,
 };
 #[cfg(feature = "sql")]
 use super::{browse, sql};
@@ -44,12 +44,12 @@ impl Routes {
         }
     }
 
-    fn on<H, T>(self, needs: Needs, method: MethodFilter, path: &str, handler: H) -> Self
+    fn on<H, T>(self, needs: Needs, method: MethodFilter, path: &'static str, handler: H) -> Self
     where
         H: Handler<T, Arc<Admin>>,
         T: 'static,
     {
-        let guard = middleware::from_fn_with_state((self.app.clone(), needs), admit);
+        let guard = middleware::from_fn_with_state((self.app.clone(), needs, path), admit);
         let route = MethodRouter::new().on(method, handler).route_layer(guard);
         Self {
             router: self.router.route(path, route),
@@ -58,17 +58,29 @@ impl Routes {
     }
 }
 
-/// Lets nobody through who lacks the role.
+/// Lets nobody through who lacks the role, and has noted who does what.
 async fn admit(
-    State((app, Needs(role))): State<(Arc<Admin>, Needs)>,
+    State((app, Needs(role), path)): State<(Arc<Admin>, Needs, &'static str)>,
     request: Request,
     next: Next,
 ) -> Result<Response, AdminError> {
-    if let Some(role) = role {
-        let now_ms = app.clock.now_ms();
-        app.access.admit(request.headers(), role, now_ms)?;
+    let Some(role) = role else {
+        return Ok(next.run(request).await);
+    };
+    let now_ms = app.clock.now_ms();
+    let caller = app.access.admit(request.headers(), role, now_ms);
+    // A viewer only reads.
+    if role == Role::Viewer {
+        caller?;
+        return Ok(next.run(request).await);
     }
-    Ok(next.run(request).await)
+    match caller {
+        Ok(caller) => Ok(audit::done(&app, &caller, path, request, next).await?),
+        Err(denied) => {
+            audit::refused(&app, &denied, path, request).await;
+            Err(denied.into())
+        }
+    }
 }
 
 /// Everything, in all versions of the API.

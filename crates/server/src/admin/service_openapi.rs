@@ -1,5 +1,7 @@
 //! How a service is called, for tools: what is registered in, an OpenAPI 3.1 document out.
 
+use super::openapi;
+use crate::access::Role;
 use latchwork_protocol::service::manifest::{
     Handler, HandlerKind, InputRule, OutputRule, Service, ServiceKind,
 };
@@ -11,6 +13,7 @@ pub(super) fn document(
     revision: u32,
     is_public: impl Fn(&Handler) -> bool,
     ingress_url: &str,
+    is_guarded: bool,
 ) -> Value {
     let mut schemas = Map::new();
     let mut paths = Map::new();
@@ -22,8 +25,10 @@ pub(super) fn document(
         "openapi": "3.1.0",
         "info": {"title": service.name, "version": revision.to_string()},
         "servers": [{"url": ingress_url, "description": "The ingress"}],
+        "security": openapi::security(Role::Caller, is_guarded),
         "paths": paths,
         "components": {
+            "securitySchemes": openapi::security_schemes(),
             "parameters": parameters(),
             "responses": responses(),
             "schemas": schemas,
@@ -298,7 +303,13 @@ mod tests {
                 handler("hidden", "WorkflowShared", json!("Empty")),
             ]),
         );
-        let document = document(&service, 3, |one| one.name != "hidden", "http://i:8080/");
+        let document = document(
+            &service,
+            3,
+            |one| one.name != "hidden",
+            "http://i:8080/",
+            true,
+        );
         assert_eq!(
             paths(&document),
             [
@@ -325,7 +336,7 @@ mod tests {
             "content_type": "application/json", "required": true, "json_schema": schema,
         }});
         let service = service("Service", json!([handler("h", "Plain", typed)]));
-        let document = document(&service, 1, |_| true, "http://i:8080/");
+        let document = document(&service, 1, |_| true, "http://i:8080/", true);
         let schema = &document["components"]["schemas"]["hRequest"];
         let target = schema["properties"]["a"]["$ref"].as_str().unwrap();
         assert_eq!(

@@ -6,7 +6,8 @@ use super::{Admin, describe, service_openapi};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use latchwork_protocol::admin::{
-    DurationMs, HandlerList, HandlerMetadata, ServiceList, ServiceMetadata, UpdateService,
+    DurationMs, HandlerList, HandlerMetadata, HeaderNames, ServiceList, ServiceMetadata,
+    UpdateService,
 };
 use latchwork_protocol::service::manifest::{Handler, ServiceKind};
 use latchwork_runtime::registry::{InForce, Overrides, Registry, RetryOverrides, ServiceEntry};
@@ -14,7 +15,7 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// What can be set for a service.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
     "public",
     "idempotency_retention",
     "workflow_completion_retention",
@@ -22,6 +23,7 @@ const SETTINGS: [&str; 7] = [
     "inactivity_timeout",
     "abort_timeout",
     "retry_policy",
+    "keep_headers",
 ];
 /// Names those of them that are to be again as the code says.
 const RESET: &str = "reset";
@@ -97,6 +99,7 @@ pub(super) async fn openapi(
         entry.revision,
         is_public,
         &app.ingress_url,
+        app.access.is_guarded(),
     )))
 }
 
@@ -169,6 +172,7 @@ fn laid_over(mut old: Overrides, update: &UpdateService) -> Result<Overrides, Ad
             "inactivity_timeout" => old.inactivity_timeout = None,
             "abort_timeout" => old.abort_timeout = None,
             "retry_policy" => old.retry = RetryOverrides::default(),
+            "keep_headers" => old.keep_headers = None,
             _ => {
                 return Err(AdminError::Body(format!(
                     "{name:?} cannot be reset: what can be is {}",
@@ -198,6 +202,11 @@ fn laid_over(mut old: Overrides, update: &UpdateService) -> Result<Overrides, Ad
             max_attempts: retry.max_attempts.or(old.retry.max_attempts),
             on_max_attempts: retry.on_max_attempts.or(old.retry.on_max_attempts),
         },
+        keep_headers: update
+            .keep_headers
+            .as_ref()
+            .map(|HeaderNames(names)| names.clone())
+            .or(old.keep_headers),
     })
 }
 

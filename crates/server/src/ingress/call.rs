@@ -217,7 +217,9 @@ fn invoke(
         incarnation: latchwork_runtime::random_incarnation(),
         id: identify(settings.kind, &target, idempotency_key.as_deref()),
         input: Input {
-            headers: forwarded(&head.uri, &head.headers, app.access.is_guarded())?,
+            headers: forwarded(&head.uri, &head.headers, |name| {
+                is_kept_back(app, settings, name)
+            })?,
             body,
         },
         target: Target {
@@ -276,13 +278,20 @@ pub(super) fn identify(
     InvocationId::from_bytes(bytes)
 }
 
+/// Whether a header must not get to the handler, and into the journal. The token by which the
+/// server knew the caller never does; other secrets do if the handler asks for them.
+fn is_kept_back(app: &Ingress, settings: &Settings, name: &str) -> bool {
+    let is_token = app.access.is_guarded() && name == http::header::AUTHORIZATION;
+    let is_secret = app.settings.secret_headers.has(name);
+    is_token || (is_secret && !settings.keep_headers.iter().any(|kept| kept == name))
+}
+
 /// The headers that the handler sees: where the request came in, then those of the caller, in
-/// the order in which they came. The token by which the server knew the caller is not for handlers,
-/// and must not get into a journal.
+/// the order in which they came, but for those that are kept back.
 pub(super) fn forwarded(
     uri: &Uri,
     headers: &HeaderMap,
-    guarded: bool,
+    is_kept_back: impl Fn(&str) -> bool,
 ) -> Result<Vec<Header>, Refusal> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let mut all = Vec::with_capacity(headers.len() + 1);
@@ -291,8 +300,7 @@ pub(super) fn forwarded(
         value: path.to_owned(),
     });
     for (name, value) in headers {
-        let is_token = guarded && name == http::header::AUTHORIZATION;
-        if !is_token && !header::is_withheld(name.as_str()) {
+        if !header::is_withheld(name.as_str()) && !is_kept_back(name.as_str()) {
             all.push(Header {
                 name: name.as_str().to_owned(),
                 value: ascii(name, value)?.to_owned(),
@@ -328,7 +336,7 @@ mod tests {
         ] {
             headers.append(name, HeaderValue::from_static(value));
         }
-        let seen = forwarded(&uri, &headers, true).expect("all ASCII");
+        let seen = forwarded(&uri, &headers, |name| name == "authorization").expect("all ASCII");
         let seen: Vec<_> = seen.iter().map(|h| (&*h.name, &*h.value)).collect();
         assert_eq!(
             seen,
@@ -345,7 +353,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_bytes("ü".as_bytes()).expect("a header value");
         headers.insert("x-name", value);
-        let refusal = forwarded(&Uri::from_static("/S/h"), &headers, false).expect_err("not ASCII");
+        let refusal =
+            forwarded(&Uri::from_static("/S/h"), &headers, |_| false).expect_err("not ASCII");
         assert!(refusal.to_string().contains("x-name"), "{refusal}");
     }
 

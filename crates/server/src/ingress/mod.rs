@@ -21,10 +21,12 @@ pub(crate) mod fuzz;
 mod listen;
 mod query;
 mod reply;
+mod secrets;
 mod span;
 
 pub use body::Budget;
 pub(crate) use listen::serve;
+pub use secrets::SecretHeaders;
 
 use crate::access::{Access, Caller, Role};
 use crate::error::Refusal;
@@ -66,12 +68,15 @@ pub struct Ingress {
 pub struct IngressSettings {
     /// The largest body that is taken, in bytes.
     pub body_bytes_max: usize,
+    /// Headers that handlers get only if they ask for them.
+    pub secret_headers: SecretHeaders,
 }
 
 impl Default for IngressSettings {
     fn default() -> Self {
         Self {
             body_bytes_max: 32 << 20,
+            secret_headers: SecretHeaders::default(),
         }
     }
 }

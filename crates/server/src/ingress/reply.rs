@@ -52,6 +52,7 @@ pub(super) fn refusal(refusal: &Refusal) -> Reply {
         message: refusal.to_string(),
         metadata: BTreeMap::new(),
         stacktrace: None,
+        restate_code: refusal.code().map(str::to_owned),
         source: ErrorSource::Ingress,
     };
     let mut reply = error(status, &body);
@@ -101,6 +102,7 @@ fn failure(failure: Failure) -> Reply {
         message: failure.message,
         metadata: metadata.map(|pair| (pair.key, pair.value)).collect(),
         stacktrace: None,
+        restate_code: None,
         source: ErrorSource::Invocation,
     };
     error(status, &body)

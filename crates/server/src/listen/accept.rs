@@ -1,6 +1,8 @@
 //! The door: who comes gets a connection, or is told that there is none.
 
+use crate::tls::{self, Shown, Socket};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,7 +22,7 @@ const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
 /// What came of one who knocked.
 pub(super) enum Accepted {
     /// A connection to serve.
-    Connection(TcpStream),
+    Connection(TcpStream, SocketAddr),
     /// Nothing: it was refused, or the system gave no socket.
     Nobody,
 }
@@ -29,16 +31,18 @@ pub(super) enum Accepted {
 pub(super) struct Door {
     listener: TcpListener,
     name: &'static str,
+    door: tls::Door,
     refusals: Arc<Semaphore>,
     full: Trouble,
     failing: Trouble,
 }
 
 impl Door {
-    pub(super) fn new(listener: TcpListener, name: &'static str) -> Self {
+    pub(super) fn new(listener: TcpListener, name: &'static str, door: tls::Door) -> Self {
         Self {
             listener,
             name,
+            door,
             refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
             full: Trouble::default(),
             failing: Trouble::default(),
@@ -49,7 +53,7 @@ impl Door {
     pub(super) async fn accept(&mut self, has_room: bool) -> Accepted {
         let name = self.name;
         match self.listener.accept().await {
-            Ok((socket, _)) => {
+            Ok((socket, from)) => {
                 if let Some(time) = self.failing.is_over() {
                     tracing::info!("the {name} accepts connections again, after {time:?}");
                 }
@@ -57,7 +61,10 @@ impl Door {
                     if let Some(time) = self.full.is_over() {
                         tracing::info!("the {name} has room for connections again, after {time:?}");
                     }
-                    return Accepted::Connection(socket);
+                    if let Err(error) = socket.set_nodelay(true) {
+                        tracing::debug!(%error, "a connection goes without TCP_NODELAY");
+                    }
+                    return Accepted::Connection(socket, from);
                 }
                 if self.full.is_news() {
                     tracing::warn!(
@@ -86,6 +93,8 @@ impl Door {
         let Ok(place) = self.refusals.clone().try_acquire_owned() else {
             return;
         };
+        // Whoever came to speak TLS is told in TLS: in the clear it would take us for an impostor.
+        let socket = self.door.open(socket, Shown::default());
         tokio::spawn(async move {
             // Whoever does not want to hear it need not.
             drop(tokio::time::timeout(REFUSAL_TIME_MAX, tell(socket)).await);
@@ -96,7 +105,7 @@ impl Door {
 
 /// Says why, and waits until the other side has closed: what it sent and nobody read would
 /// otherwise make the system take the answer back.
-async fn tell(mut socket: TcpStream) -> io::Result<()> {
+async fn tell(mut socket: Socket) -> io::Result<()> {
     const BODY: &str = "{\"code\":503,\"message\":\"the server has as many connections as it \
          serves at a time (connections_max), and did not look at the request: try again in a \
          second\"}";
@@ -105,6 +114,11 @@ async fn tell(mut socket: TcpStream) -> io::Result<()> {
          retry-after: 1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{BODY}",
         BODY.len()
     );
+    // In TLS this shakes hands, which may agree on HTTP/2: then to close says as much.
+    socket.flush().await?;
+    if socket.is_http2() {
+        return socket.shutdown().await;
+    }
     socket.write_all(answer.as_bytes()).await?;
     socket.shutdown().await?;
     let mut unread = [0; 4096];

@@ -1,7 +1,7 @@
 //! Connections: accepted, served, and let go when the server stops. For both ports.
 //!
 //! ```text
-//!   listener ──▶ accept ──┬─ room ──▶ Patient (TLS, socket) ──▶ hyper ──▶ Request<Paced> ──▶ service
+//!   listener ──▶ accept ──┬─ room ──▶ Patient (TLS, socket) ──▶ hyper ──▶ Request<Paced>, Peer ──▶ service
 //!                         └─ full ──▶ 503, and closed
 //! ```
 //!
@@ -13,12 +13,14 @@ mod accept;
 mod files;
 mod paced;
 mod patient;
+mod peer;
 
 pub(crate) use files::connections_for;
 pub use paced::BodyError;
 pub(crate) use paced::Paced;
+pub(crate) use peer::Peer;
 
-use crate::tls;
+use crate::tls::{self, Shown, Socket};
 use accept::{Accepted, Door};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
@@ -32,7 +34,7 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 /// Waiting calls hold their streams open: a client that shares one connection has many.
@@ -83,7 +85,7 @@ pub(crate) async fn serve<S, B>(
 {
     let builder = builder();
     let graceful = GracefulShutdown::new();
-    let mut door = Door::new(listener, port.name);
+    let mut door = Door::new(listener, port.name, port.door.clone());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -92,8 +94,10 @@ pub(crate) async fn serve<S, B>(
             () = shutdown.as_mut() => break,
             // What a connection ended with is its client's affair.
             Some(_) = connections.join_next() => {}
-            accepted = door.accept(has_room) => if let Accepted::Connection(socket) = accepted {
-                connections.spawn(connection(&builder, &graceful, &port.door, socket, service.clone()));
+            accepted = door.accept(has_room) => if let Accepted::Connection(socket, from) = accepted {
+                let peer = Peer { address: from, shown: Shown::default() };
+                let socket = port.door.open(socket, peer.shown.clone());
+                connections.spawn(connection(&builder, &graceful, socket, peer, service.clone()));
             }
         }
     }
@@ -136,8 +140,8 @@ fn builder() -> Builder<TokioExecutor> {
 fn connection<S, B>(
     builder: &Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
-    door: &tls::Door,
-    socket: TcpStream,
+    socket: Socket,
+    peer: Peer,
     service: S,
 ) -> impl Future<Output = ()> + Send + use<S, B>
 where
@@ -147,11 +151,12 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "a connection goes without TCP_NODELAY");
-    }
-    let paced = service_fn(move |request: Request<Incoming>| service.call(request.map(Paced::new)));
-    let patient = Patient::new(door.open(socket));
+    let paced = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Paced::new);
+        request.extensions_mut().insert(peer.clone());
+        service.call(request)
+    });
+    let patient = Patient::new(socket);
     let connection = builder.serve_connection(TokioIo::new(patient), paced);
     let served = graceful.watch(connection.into_owned());
     async move {

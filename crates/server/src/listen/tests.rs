@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -263,5 +264,31 @@ async fn heads_over_http2_have_a_size_too() {
     let (response, _) = ready.send_request(request, true).expect("sent");
     if let Ok(response) = response.await {
         assert_eq!(response.status(), 431);
+    }
+}
+
+/// What HTTP/2 answers at once, whatever else is asked for.
+const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0abcdefgh";
+const SETTINGS: &[u8] = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64";
+
+/// Frames that must be answered are not read faster than the answers are, and whoever does not read
+/// those is cut off.
+#[tokio::test(start_paused = true)]
+async fn whoever_floods_with_pings_or_settings_and_does_not_listen_is_cut_off() {
+    let served = port(10).await;
+    for frame in [PING, SETTINGS] {
+        let mut socket = connect(&served).await;
+        let greeting = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", SETTINGS].concat();
+        socket.write_all(&greeting).await.expect("sent");
+        let frames = frame.repeat(1000);
+        let mut sent = 0;
+        let flood = async {
+            while socket.write_all(&frames).await.is_ok() {
+                sent += frames.len();
+            }
+        };
+        let flooded = tokio::time::timeout(LONG, flood).await;
+        flooded.expect("it is cut off");
+        assert!(sent < 64 << 20, "{sent} bytes were taken");
     }
 }

@@ -285,7 +285,7 @@ fn lookups_do_not_scan() {
 
 #[test]
 fn every_table_can_be_selected_from_and_is_described() {
-    assert_eq!(TABLES.len(), 18 + 3);
+    assert_eq!(TABLES.len(), 19 + 3);
     for table in TABLES.iter() {
         let answer = ask(
             view(),

@@ -53,12 +53,11 @@ impl Headers {
 }
 
 impl fmt::Display for Headers {
+    /// Without the values, which are credentials as a rule.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, (name, value)) in self.0.iter().enumerate() {
+        for (place, name) in self.0.keys().enumerate() {
             let comma = if place > 0 { "," } else { "" };
-            let value =
-                percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
-            write!(f, "{comma}{name}={value}")?;
+            write!(f, "{comma}{name}=***")?;
         }
         Ok(())
     }
@@ -324,7 +323,8 @@ mod tests {
     #[test]
     fn headers_and_ratios_are_written_as_they_can_be_set() {
         let headers = Headers::parse("authorization=Bearer%20x%2Cy,b=2").unwrap();
-        assert_eq!(Headers::parse(&headers.to_string()), Some(headers));
+        assert_eq!(headers.0["authorization"], "Bearer x,y");
+        assert_eq!(headers.to_string(), "authorization=***,b=***");
         for wrong in ["x", "a b=c", "a=%0a"] {
             assert_eq!(Headers::parse(wrong), None, "{wrong}");
         }

@@ -1,7 +1,7 @@
 //! The server's side: what connections are taken with.
 
 use super::socket::Secure;
-use super::{Socket, TlsError, pem};
+use super::{Shown, Socket, TlsError, pem};
 use crate::config::Config;
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
@@ -92,13 +92,13 @@ impl Door {
         }
     }
 
-    /// A connection that was taken, to be spoken on.
-    pub(crate) fn open(&self, tcp: TcpStream) -> Socket {
+    /// A connection that was taken, to be spoken on; what its client shows is put into `shown`.
+    pub(crate) fn open(&self, tcp: TcpStream, shown: Shown) -> Socket {
         match &self.0 {
             None => Socket::Plain(tcp),
             Some(guarded) => {
                 let acceptor = TlsAcceptor::from(guarded.config.load_full());
-                Socket::Secure(Box::new(Secure::new(acceptor.accept(tcp))))
+                Socket::Secure(Box::new(Secure::new(acceptor.accept(tcp), shown)))
             }
         }
     }

@@ -13,7 +13,10 @@
 mod door;
 #[cfg(feature = "tls")]
 mod pem;
+mod shown;
 mod socket;
+#[cfg(feature = "tls")]
+mod subject;
 #[cfg(feature = "tls")]
 mod trust;
 #[cfg(not(feature = "tls"))]
@@ -21,6 +24,7 @@ mod without;
 
 #[cfg(feature = "tls")]
 pub(crate) use door::Door;
+pub(crate) use shown::Shown;
 pub(crate) use socket::Socket;
 #[cfg(feature = "tls")]
 pub(crate) use trust::Trust;

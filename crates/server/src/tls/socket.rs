@@ -18,6 +18,19 @@ pub(crate) enum Socket {
 #[cfg(feature = "tls")]
 pub(crate) use secure::Secure;
 
+impl Socket {
+    /// Whether the handshake has agreed on HTTP/2.
+    pub(crate) fn is_http2(&mut self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Secure(secure) => secure
+                .opened()
+                .is_some_and(|io| io.get_ref().1.alpn_protocol() == Some(b"h2")),
+        }
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -96,6 +109,7 @@ impl AsyncWrite for Socket {
 
 #[cfg(feature = "tls")]
 mod secure {
+    use crate::tls::{Shown, subject};
     use std::io;
     use std::pin::Pin;
     use std::task::{Context, Poll};
@@ -109,7 +123,10 @@ mod secure {
     const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
     /// A connection in TLS, which is made by whoever reads or writes first.
-    pub(crate) struct Secure(State);
+    pub(crate) struct Secure {
+        state: State,
+        shown: Shown,
+    }
 
     #[expect(
         clippy::large_enum_variant,
@@ -122,8 +139,11 @@ mod secure {
     }
 
     impl Secure {
-        pub(crate) fn new(accept: Accept<TcpStream>) -> Self {
-            Self(State::Greeting(Box::pin(timeout(HANDSHAKE_MAX, accept))))
+        pub(crate) fn new(accept: Accept<TcpStream>, shown: Shown) -> Self {
+            Self {
+                state: State::Greeting(Box::pin(timeout(HANDSHAKE_MAX, accept))),
+                shown,
+            }
         }
 
         /// The stream, once the handshake is done.
@@ -131,11 +151,16 @@ mod secure {
             &mut self,
             cx: &mut Context<'_>,
         ) -> Poll<io::Result<&mut TlsStream<TcpStream>>> {
-            if let State::Greeting(greeting) = &mut self.0 {
+            if let State::Greeting(greeting) = &mut self.state {
                 let done = std::task::ready!(greeting.as_mut().poll(cx));
                 let failed = match done {
                     Ok(Ok(stream)) => {
-                        self.0 = State::Open(stream);
+                        let certificates = stream.get_ref().1.peer_certificates();
+                        let first = certificates.and_then(<[_]>::first);
+                        if let Some(subject) = first.and_then(subject::text) {
+                            self.shown.set(subject);
+                        }
+                        self.state = State::Open(stream);
                         None
                     }
                     Ok(Err(error)) => Some(error),
@@ -143,11 +168,11 @@ mod secure {
                 };
                 if let Some(error) = failed {
                     tracing::debug!(%error, "a client did not come to speak TLS");
-                    self.0 = State::Failed;
+                    self.state = State::Failed;
                     return Poll::Ready(Err(error));
                 }
             }
-            Poll::Ready(match &mut self.0 {
+            Poll::Ready(match &mut self.state {
                 State::Open(stream) => Ok(stream),
                 _ => Err(io::ErrorKind::NotConnected.into()),
             })
@@ -155,7 +180,7 @@ mod secure {
 
         /// The stream, if the handshake is done.
         pub(super) fn opened(&mut self) -> Option<&mut TlsStream<TcpStream>> {
-            match &mut self.0 {
+            match &mut self.state {
                 State::Open(stream) => Some(stream),
                 _ => None,
             }

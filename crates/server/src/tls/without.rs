@@ -1,6 +1,6 @@
 //! A server that was built without TLS: whatever asks for it is refused.
 
-use super::{Socket, TlsError};
+use super::{Shown, Socket, TlsError};
 use crate::config::Config;
 use std::path::PathBuf;
 use tokio::net::TcpStream;
@@ -39,7 +39,7 @@ impl Door {
 
     pub(crate) fn reload(&self) {}
 
-    pub(crate) fn open(&self, tcp: TcpStream) -> Socket {
+    pub(crate) fn open(&self, tcp: TcpStream, _: Shown) -> Socket {
         Socket::Plain(tcp)
     }
 }

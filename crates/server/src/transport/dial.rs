@@ -2,6 +2,8 @@
 
 use super::address::Address;
 use super::reach::Reach;
+#[cfg(feature = "tls")]
+use super::secure;
 use crate::tls::Trust;
 use latchwork_runtime::transport::TransportError;
 use std::io::{self, IoSlice};
@@ -14,6 +16,10 @@ use tokio::net::TcpStream;
 
 /// Until the connection must stand, name resolution and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What is said of the other side's refusal, which in TLS may come after the handshake is over.
+pub(super) const REFUSAL: &str = "it refuses us: does it ask for a certificate \
+     (deployment_cert_file), and does it trust the one that it gets?";
 
 /// Connects to one authority.
 #[derive(Debug)]
@@ -46,6 +52,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 pub(super) struct Dialed {
     pub(super) io: Box<dyn Io>,
     pub(super) http2: bool,
+}
+
+/// Why a connection that stood broke.
+pub(super) fn broken(origin: &str, reason: String) -> TransportError {
+    let address = origin.to_owned();
+    // HTTP passes on the words of an error, and nothing else of it.
+    match reason.contains(REFUSAL) {
+        true => TransportError::Untrusted { address, reason },
+        false => TransportError::Broken { address, reason },
+    }
 }
 
 impl Dial {
@@ -87,9 +103,12 @@ impl Dial {
 
     #[cfg(feature = "tls")]
     async fn secure(&self, socket: Quick, wanted: Wanted) -> Result<Dialed, TransportError> {
-        let (io, http2) = tls::secure(socket, &self.trust, &self.host, wanted)
+        let (io, http2) = secure::secure(socket, &self.trust, &self.host, wanted)
             .await
-            .map_err(|reason| self.failed(reason))?;
+            .map_err(|reason| TransportError::Untrusted {
+                address: self.origin.clone(),
+                reason,
+            })?;
         Ok(Dialed { io, http2 })
     }
 
@@ -140,7 +159,7 @@ impl Dial {
 /// A socket that acknowledges at once what it has read. An endpoint whose sockets have
 /// Nagle's algorithm on holds a second small write back until the first is acknowledged,
 /// which by default takes up to 40 ms.
-struct Quick(TcpStream);
+pub(super) struct Quick(TcpStream);
 
 impl AsyncRead for Quick {
     fn poll_read(
@@ -186,36 +205,5 @@ impl AsyncWrite for Quick {
 
     fn is_write_vectored(&self) -> bool {
         true
-    }
-}
-
-#[cfg(feature = "tls")]
-mod tls {
-    //! TLS over a socket, with the certificates that are trusted for deployments.
-
-    use super::{Io, Quick, Wanted};
-    use crate::tls::Trust;
-    use std::sync::Arc;
-    use tokio_rustls::TlsConnector;
-    use tokio_rustls::rustls::pki_types::ServerName;
-
-    pub(super) async fn secure(
-        socket: Quick,
-        trust: &Trust,
-        host: &str,
-        wanted: Wanted,
-    ) -> Result<(Box<dyn Io>, bool), String> {
-        let mut config = (*trust.config().map_err(|error| error.to_string())?).clone();
-        config.alpn_protocols = match wanted {
-            Wanted::Http2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-            Wanted::Http1 => vec![b"http/1.1".to_vec()],
-        };
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-        let stream = TlsConnector::from(Arc::new(config))
-            .connect(name, socket)
-            .await
-            .map_err(|error| format!("TLS: {error}"))?;
-        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok((Box::new(stream), http2))
     }
 }

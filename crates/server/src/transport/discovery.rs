@@ -82,6 +82,7 @@ impl DiscoveryError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Manifest { source, .. } => source.code().unwrap_or("META0003"),
+            Self::Transport(TransportError::Untrusted { .. }) => "LW0004",
             _ => "META0003",
         }
     }

@@ -3,7 +3,7 @@
 //! The request goes out with the first bytes of its body: if they are all of it, it has a
 //! length, else it is chunked.
 
-use super::dial::Io;
+use super::dial::{self, Io};
 use super::h2::{HEAD_BYTES_MAX, asked_twice};
 use super::pool::Pool;
 use bytes::Bytes;
@@ -260,8 +260,5 @@ fn broken(origin: &str, error: &hyper::Error) -> TransportError {
         reason = format!("{reason}: {error}");
         cause = error.source();
     }
-    TransportError::Broken {
-        address: origin.to_owned(),
-        reason,
-    }
+    dial::broken(origin, reason)
 }

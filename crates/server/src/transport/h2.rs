@@ -1,6 +1,6 @@
 //! HTTP/2: one connection, and the two directions of a stream on it.
 
-use super::dial::Io;
+use super::dial::{self, Io};
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
@@ -211,14 +211,8 @@ fn broken(origin: &str, error: &h2::Error) -> TransportError {
             error.reason(),
             Some(Reason::FRAME_SIZE_ERROR | Reason::PROTOCOL_ERROR)
         );
-    TransportError::Broken {
-        address: origin.to_owned(),
-        reason: if misread {
-            advise(&error.to_string())
-        } else {
-            error.to_string()
-        },
-    }
+    let reason = error.to_string();
+    dial::broken(origin, if misread { advise(&reason) } else { reason })
 }
 
 /// Adds what to do if the other side is not one of HTTP/2.

@@ -18,6 +18,8 @@ mod pool;
 mod post;
 mod range;
 mod reach;
+#[cfg(feature = "tls")]
+mod secure;
 
 pub use discovery::{Discovered, DiscoveryError};
 pub use range::{Range, Ranges};

@@ -16,6 +16,7 @@ mod printer;
 use crate::address::{self, Port};
 use crate::admin::Admin;
 use crate::exit::{Exit, Failure};
+use crate::http::Http;
 use endpoint::Endpoint;
 use in_flight::InFlight;
 use latchwork_server::config::{Config, Sources};
@@ -96,7 +97,8 @@ impl Dev {
         let (printer, sink) = Printer::start().map_err(|error| failed("start a thread", error))?;
         let printer = Arc::new(printer);
         for text in &self.endpoints {
-            let admin = Admin::at(address::base_url(&config.admin_addr, Port::Admin)?);
+            let base = address::base_url(&config.admin_addr, Port::Admin)?;
+            let admin = Admin::over(Http::new(base, Port::Admin));
             let endpoint = Endpoint::new(text, self.http1, in_flight)?;
             let printer = printer.clone();
             let watch = move || {

@@ -220,13 +220,11 @@ fn endpoint(admin: &Admin, deployment: &Deployment) -> Finding {
             format!("{} is no HTTP endpoint", deployment.id),
         );
     };
-    let mut body = json!({
+    // Headers that are not given stay as they are stored.
+    let body = json!({
         "uri": uri, "force": true, "breaking": true, "dry_run": true,
         "use_http_11": deployment.http_version.as_deref() == Some("HTTP/1.1"),
     });
-    if !deployment.additional_headers.is_empty() {
-        body["additional_headers"] = json!(deployment.additional_headers);
-    }
     let name = format!("{} at {uri}", deployment.id);
     match admin.tell(Method::POST, "/deployments", Some(&body)) {
         Ok(_) => Finding::new("deployment", Verdict::Good, format!("{name} answers")),

@@ -10,6 +10,7 @@
 //! files are the tables, by what they tell of. A new table is a file and a line in [`TABLES`].
 
 mod absent;
+mod audit;
 pub(crate) mod browse;
 mod catalog;
 mod entry;
@@ -76,6 +77,7 @@ pub(crate) static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
     tables.extend(journal::tables());
     tables.extend(object::tables());
     tables.extend(registered::tables());
+    tables.extend(audit::tables());
     tables.extend(absent::tables());
     tables.extend(catalog::tables());
     tables

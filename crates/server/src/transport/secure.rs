@@ -1,0 +1,113 @@
+//! TLS over a socket, with the certificates that are trusted for deployments; or why there is none.
+
+use super::dial::{Io, Quick, REFUSAL, Wanted};
+use crate::tls::Trust;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{CertificateError as Wrong, Error};
+
+/// A connection in TLS, and whether HTTP/2 may be spoken on it; or a text that says who does not
+/// trust whom.
+pub(super) async fn secure(
+    socket: Quick,
+    trust: &Trust,
+    host: &str,
+    wanted: Wanted,
+) -> Result<(Box<dyn Io>, bool), String> {
+    let mut config = (*trust.config().map_err(|error| error.to_string())?).clone();
+    config.alpn_protocols = match wanted {
+        Wanted::Http2 => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        Wanted::Http1 => vec![b"http/1.1".to_vec()],
+    };
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+    let stream = TlsConnector::from(Arc::new(config))
+        .connect(name, socket)
+        .await
+        .map_err(|error| explained(&error))?;
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    Ok((Box::new(Explained(stream)), http2))
+}
+
+/// Why there is no TLS, and what to do.
+fn explained(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    let advice = match cause {
+        Some(Error::InvalidCertificate(wrong)) => match wrong {
+            Wrong::UnknownIssuer => {
+                "its certificate is by an authority that is not trusted here: name the authority's \
+                 file in deployment_ca_file"
+            }
+            Wrong::Expired | Wrong::ExpiredContext { .. } => {
+                "its certificate has expired: it needs a new one, or one of the clocks is wrong"
+            }
+            Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+                "its certificate is not valid yet: one of the clocks is wrong"
+            }
+            Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+                "its certificate is for other names: register it at a name that the certificate has"
+            }
+            _ => "its certificate is of no use",
+        },
+        Some(Error::AlertReceived(_)) => REFUSAL,
+        Some(Error::InvalidMessage(_)) => "it does not speak TLS: is it at http://?",
+        _ => "it broke off",
+    };
+    format!("{advice} ({error})")
+}
+
+/// A stream whose other side may refuse us with the first read: in TLS 1.3 the handshake is over on
+/// our side before a certificate of ours was looked at.
+struct Explained(TlsStream<Quick>);
+
+impl AsyncRead for Explained {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.0).poll_read(cx, buf);
+        read.map_err(|error| {
+            let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+            match cause {
+                Some(Error::AlertReceived(_)) => io::Error::other(explained(&error)),
+                _ => error,
+            }
+        })
+    }
+}
+
+impl AsyncWrite for Explained {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
