@@ -21,7 +21,7 @@ use latchwork_protocol::service::identity::Signer;
 use latchwork_runtime::trace::Tracer;
 use latchwork_runtime::transport::Transport;
 use latchwork_runtime::{
-    Clock, Fatal, Faults, Node, NodeLimits, NodeOptions, OpenError, SystemClock,
+    Clock, Fatal, Faults, Node, NodeLimits, NodeOptions, OpenError, SteadyClock, SystemClock,
 };
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -139,7 +139,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
     let ahead = dev.virtual_time.then(Arc::<AheadClock>::default);
     let clock: Arc<dyn Clock> = match &ahead {
         Some(ahead) => ahead.clone(),
-        None => Arc::new(SystemClock),
+        None => Arc::new(SteadyClock::over(SystemClock)),
     };
     let access = Arc::new(match &config.auth_file {
         Some(path) => Access::guarded(path)?,

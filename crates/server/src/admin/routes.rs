@@ -65,7 +65,7 @@ async fn admit(
     next: Next,
 ) -> Result<Response, AdminError> {
     if let Some(role) = role {
-        let now_ms = app.clock.now_ms();
+        let now_ms = app.clock.wall_ms();
         app.access.admit(request.headers(), role, now_ms)?;
     }
     Ok(next.run(request).await)

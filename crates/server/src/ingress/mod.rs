@@ -102,7 +102,7 @@ async fn serve_one(app: &Ingress, request: Request<Paced>) -> Reply {
         Ok(Route::Health) => Ok(Caller::Anybody),
         _ => app
             .access
-            .admit(request.headers(), Role::Caller, app.clock.now_ms()),
+            .admit(request.headers(), Role::Caller, app.clock.wall_ms()),
     };
     let reply = match (caller, route) {
         (Ok(caller), Ok(route)) => {
