@@ -14,6 +14,7 @@ use crate::ingress::{self, Budget, Ingress, IngressSettings};
 use crate::listen::{Port, connections_for};
 use crate::metrics::{Requests, SERIES_OF_A_HANDLER, Sources, States};
 use crate::reload::{self, Reload};
+use crate::room::Room;
 use crate::telemetry::{Exporter, Sent, Target, log_to_stderr};
 use crate::tls::{Door, TlsError, Trust};
 use crate::transport::{HttpTransport, Reach};
@@ -169,6 +170,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
         access: access.clone(),
         handle: node.handle(),
         health: health.clone(),
+        room: Room::new(config.data_dir.clone(), config.disk_bytes_min),
         clock: clock.clone(),
         requests: requests.clone(),
         receiving: Budget::new(config.receiving_bytes_max),

@@ -31,6 +31,7 @@ use crate::error::Refusal;
 use crate::health::{Health, HealthProblem};
 use crate::listen::Paced;
 use crate::metrics::{RequestKind, Requests};
+use crate::room::Room;
 use http::{Method, Request, StatusCode};
 use latchwork_engine::InvocationId;
 use latchwork_protocol::id::invocation_text;
@@ -49,6 +50,8 @@ pub struct Ingress {
     pub handle: Handle,
     /// Whether work is done.
     pub health: Arc<Health>,
+    /// Whether there is room for new work.
+    pub room: Room,
     /// Dates delays.
     pub clock: Arc<dyn Clock>,
     /// Counts what is asked for.
