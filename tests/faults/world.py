@@ -11,8 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-SUITE = HERE.parent / "conformance"
+SUITE = Path(__file__).resolve().parent.parent / "conformance"
 CACHE = Path(os.environ.get("CONFORMANCE_CACHE") or SUITE / ".cache").absolute()
 WAIT_S = 60
 
@@ -133,19 +132,27 @@ class Server:
 class Handlers:
     """The process with the handlers."""
 
-    def __init__(self, folder, env):
+    def __init__(self, program, folder, env):
         self.endpoint = f"http://127.0.0.1:{free_port()}"
         # Beside the packages, where they are found.
-        self.program = CACHE / "ts" / f"faults-{self.endpoint.rpartition(':')[2]}.mjs"
-        shutil.copyfile(HERE / "handlers.mjs", self.program)
+        self.program = CACHE / "ts" / f"handlers-{self.endpoint.rpartition(':')[2]}.mjs"
+        shutil.copyfile(program, self.program)
         self.process = subprocess.Popen(
             [os.environ.get("NODE", "node"), self.program, self.endpoint.rpartition(":")[2]],
             stdout=(folder / f"{self.program.stem}.log").open("wb"), stderr=subprocess.STDOUT,
             env={**os.environ, **env})
 
-    def register(self, server):
+    def register(self, server, **more):
+        wish = {"uri": self.endpoint, **more}
         until("the handlers are registered", lambda: http(
-            "POST", f"http://{server.admin}/deployments", {"uri": self.endpoint})[0] in (200, 201))
+            "POST", f"http://{server.admin}/deployments", wish)[0] in (200, 201))
+
+    def move_to(self, server):
+        """Becomes the only deployment that a server knows, which was elsewhere."""
+        (one,) = json.loads(http("GET", f"http://{server.admin}/deployments")[1])["deployments"]
+        until("the handlers are found", lambda: http(
+            "PATCH", f"http://{server.admin}/deployments/{one['id']}",
+            {"uri": self.endpoint, "overwrite": True})[0] == 200)
 
     @contextlib.contextmanager
     def stopped(self):
@@ -164,9 +171,9 @@ class Handlers:
 
 
 class World:
-    def __init__(self, command, folder):
-        self.command, self.folder = command, folder
-        self.handlers = Handlers(folder, {})
+    def __init__(self, command, folder, program, **env):
+        self.command, self.folder, self.program = command, folder, program
+        self.handlers = Handlers(program, folder, env)
         self.others, self.servers = [], []
 
     def serve(self, data, *flags, **env):
@@ -176,7 +183,7 @@ class World:
 
     def more_handlers(self, **env):
         """Handlers of their own, with another environment."""
-        self.others.append(Handlers(self.folder, env))
+        self.others.append(Handlers(self.program, self.folder, env))
         return self.others[-1]
 
     def used(self, name):
@@ -200,14 +207,24 @@ class World:
         return text
 
     def doctor(self, data, *more):
-        done = subprocess.run([self.command[0], "doctor", "--data-dir", data, *more],
-                              text=True, capture_output=True, timeout=WAIT_S)
+        return self.ask("doctor", "--data-dir", data, *more)
+
+    def latchwork(self, server, *command):
+        """What a command prints that does what it should, with a server or without."""
+        admin = {"LATCHWORK_ADMIN_ADDR": server.admin} if server else {}
+        code, text = self.ask(*command, **admin)
+        assert code == 0, (command, code, text)
+        return text
+
+    def ask(self, *command, **env):
+        done = subprocess.run([self.command[0], *command], text=True, capture_output=True,
+                              timeout=WAIT_S, env={**os.environ, **env})
         text = done.stdout + done.stderr
         assert "panicked" not in text, text
         return done.returncode, text
 
     def close(self):
-        for one in [*self.servers]:
-            one.kill()
+        for server in self.servers:
+            server.kill()
         for one in [self.handlers, *self.others]:
             one.close()
