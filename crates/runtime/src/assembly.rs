@@ -129,12 +129,14 @@ impl Assembly {
         let stamp = Stamp::default();
         if let Some(last) = last_applied(&*log, tables.applied())? {
             stamp.see(last.time);
+            self.clock.see(last.time);
         }
         let skipped = usize::from(Mutation::AppliedAhead.is_on());
         for record in log.read(tables.applied() + 1)?.skip(skipped) {
             let (lsn, bytes) = record?;
             let record = decode(lsn, bytes)?;
             stamp.see(record.time);
+            self.clock.see(record.time);
             let transition = engine.apply(&tables, record)?;
             tables.commit(lsn, transition.writes)?;
             self.recovery.replayed += 1;

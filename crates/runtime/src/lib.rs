@@ -44,7 +44,7 @@ pub mod transport;
 
 pub use assembly::{NodeLimits, Recovery, Surroundings};
 pub use backup::{BackupRefusal, BackupReport, BackupWish, Backups, BegunBackup, PartitionReport};
-pub use clock::{Clock, SystemClock, TimerClock};
+pub use clock::{Clock, SteadyClock, SystemClock, TimerClock};
 pub use dice::{Dice, SeededDice, SystemDice};
 pub use faults::Faults;
 pub use handle::{

@@ -17,7 +17,7 @@ use crate::invoker::Invoker;
 use crate::metrics::{PartitionMetrics, Recorder};
 use crate::moment::Moments;
 use crate::node::Fatal;
-use crate::timers::Timers;
+use crate::timers::{Due, Timers};
 use crate::together::Together;
 use crate::waiters::Waiters;
 use latchwork_engine::mutation::Mutation;
@@ -135,8 +135,16 @@ impl<S: Store> Loop<S> {
 
     /// How long it need not turn if nothing comes.
     pub(crate) fn patience(&self, longest: Duration) -> Duration {
-        let now = self.stamp.now(&*self.clock);
+        let now = self.due_by(self.stamp.now(&*self.clock));
         self.moments.sleep(self.timers.sleep(now, longest))
+    }
+
+    /// What is due at the time `now`.
+    fn due_by(&self, now: u64) -> Due {
+        Due {
+            work: now,
+            retention: now.saturating_sub(self.clock.leapt_ms()),
+        }
     }
 
     /// How long until it is time to give the tables to disk.
@@ -156,7 +164,7 @@ impl<S: Store> Loop<S> {
         let now = self.stamp.now(&*self.clock);
         let early = if Mutation::TimerEarly.is_on() { 500 } else { 0 };
         // Before what has arrived: what is due was so when it came.
-        let due = self.timers.due(&self.tables, now + early)?;
+        let due = self.timers.due(&self.tables, self.due_by(now + early))?;
         let mut proposals = std::mem::take(&mut self.proposals);
         if !due.is_empty() {
             self.metrics().timers_fired.add(due.len() as u64);

@@ -120,8 +120,8 @@ settings! {
     /// Memory for the caches of the tables. Default: an eighth of what the machine or the
     /// container has, at least 8MiB and at most 256MiB.
     cache_bytes: u64 = cache_share(), bytes, "a size, such as 64MiB";
-    /// Free space on the disk of the data directory below which the health checks answer 503.
-    /// Default 128MiB; 0 for never.
+    /// Free space on the disk of the data directory below which the health checks answer 503; below
+    /// half of it, new work is refused with 507. Default 128MiB; 0 for never.
     disk_bytes_min: u64 = 128 << 20, bytes, "a size, such as 128MiB";
     /// How long a SQL statement may run. Default 10s.
     query_time_max: Duration = Duration::from_secs(10), duration, "a duration, such as 10s or 500ms";

@@ -5,6 +5,7 @@
 
 use crate::access::Denied;
 use crate::listen::BodyError;
+use crate::room::Full;
 use http::{Method, StatusCode};
 use latchwork_engine::table::invocation::Status;
 use latchwork_engine::table::length::TooLong;
@@ -133,6 +134,9 @@ pub enum Refusal {
     /// More waits to be written than should.
     #[error("the server is overloaded and did not accept the request: try again in a second")]
     Overloaded,
+    /// The disk has too little room for new work.
+    #[error(transparent)]
+    Full(#[from] Full),
     /// The server takes no new work.
     #[error(
         "the server is stopping and did not accept the request: try again when it is back, or \
@@ -171,6 +175,7 @@ impl Refusal {
             Self::Body(BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
             Self::NotReady { .. } => known(NOT_READY),
             Self::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+            Self::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Draining | Self::Stopped { .. } | Self::Unconfirmed => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -209,6 +214,7 @@ impl Refusal {
     /// Seconds after which a repetition may succeed, and does not start the work twice.
     pub fn retry_after_seconds(&self) -> Option<u32> {
         match self {
+            Self::Full(_) => Some(10),
             Self::Overloaded | Self::Draining | Self::Unconfirmed => Some(1),
             _ => None,
         }

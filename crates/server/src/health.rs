@@ -208,8 +208,8 @@ impl Judge {
                 code: DISK_NEARLY_FULL,
                 message: format!(
                     "The disk of the data directory has {free} bytes left, and {} should be \
-                     (disk_bytes_min): make room before it is full, since the server stops when \
-                     it cannot write.",
+                     (disk_bytes_min): make room. With half of that new work is refused, and the \
+                     server stops when it cannot write.",
                     self.disk_bytes_min
                 ),
             });

@@ -32,6 +32,7 @@ pub mod metrics;
 #[cfg(feature = "sql")]
 mod query;
 mod reload;
+mod room;
 mod run;
 mod telemetry;
 mod tls;

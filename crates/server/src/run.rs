@@ -14,6 +14,7 @@ use crate::ingress::{self, Budget, Ingress, IngressSettings};
 use crate::listen::{Port, connections_for};
 use crate::metrics::{Requests, SERIES_OF_A_HANDLER, Sources, States};
 use crate::reload::{self, Reload};
+use crate::room::Room;
 use crate::telemetry::{Exporter, Sent, Target, log_to_stderr};
 use crate::tls::{Door, TlsError, Trust};
 use crate::transport::{HttpTransport, Reach};
@@ -21,7 +22,7 @@ use latchwork_protocol::service::identity::Signer;
 use latchwork_runtime::trace::Tracer;
 use latchwork_runtime::transport::Transport;
 use latchwork_runtime::{
-    Clock, Fatal, Faults, Node, NodeLimits, NodeOptions, OpenError, SystemClock,
+    Clock, Fatal, Faults, Node, NodeLimits, NodeOptions, OpenError, SteadyClock, SystemClock,
 };
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -139,7 +140,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
     let ahead = dev.virtual_time.then(Arc::<AheadClock>::default);
     let clock: Arc<dyn Clock> = match &ahead {
         Some(ahead) => ahead.clone(),
-        None => Arc::new(SystemClock),
+        None => Arc::new(SteadyClock::over(SystemClock)),
     };
     let access = Arc::new(match &config.auth_file {
         Some(path) => Access::guarded(path)?,
@@ -169,6 +170,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
         access: access.clone(),
         handle: node.handle(),
         health: health.clone(),
+        room: Room::new(config.data_dir.clone(), config.disk_bytes_min),
         clock: clock.clone(),
         requests: requests.clone(),
         receiving: Budget::new(config.receiving_bytes_max),

@@ -17,6 +17,7 @@ const PAGES: &[(&str, &str)] = &[
     ("LW0002", include_str!("../../../../docs/errors/LW0002.md")),
     ("LW0003", include_str!("../../../../docs/errors/LW0003.md")),
     ("LW0004", include_str!("../../../../docs/errors/LW0004.md")),
+    ("LW0005", include_str!("../../../../docs/errors/LW0005.md")),
     (
         "META0003",
         include_str!("../../../../docs/errors/META0003.md"),

@@ -38,6 +38,13 @@ pub enum TimerKind {
     DropJournal = 4,
 }
 
+impl TimerKind {
+    /// Whether something is dropped that was kept long enough, and nothing goes on.
+    pub fn is_retention(self) -> bool {
+        matches!(self, Self::Forget | Self::DropJournal)
+    }
+}
+
 impl TimerKey {
     /// The key of its row.
     pub fn key(&self) -> Bytes {

@@ -207,7 +207,8 @@ impl Attempt {
         }
         let shared = &world.shared;
         let registry = shared.registry.load_full();
-        let mut session = Session::new(registry, shared.dice.clone(), &start, version);
+        let (dice, clock) = (shared.dice.clone(), world.clock.clone());
+        let mut session = Session::new(registry, dice, clock, &start, version);
         let opening = session.opening(&start, world.clock.now_ms());
         // A long attempt does not keep what it was started with.
         start.journal = Vec::new();
@@ -470,7 +471,7 @@ impl Conversation<'_> {
         if head.status != StatusCode::OK {
             let code = u32::from(head.status.as_u16());
             let mut failing = Failing::new(code, status_text(head.status, address));
-            failing.asked_delay_ms = retry_after(head, self.world.clock.now_ms());
+            failing.asked_delay_ms = retry_after(head, self.world.clock.wall_ms());
             failing.counts = head.status != StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Broken::Failed(Box::new(failing)));
         }

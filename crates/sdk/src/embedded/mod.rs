@@ -37,7 +37,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchwork_runtime::trace::Tracer;
-use latchwork_runtime::{AskError, Fatal, Node, NodeLimits, NodeOptions, OpenError, SystemClock};
+use latchwork_runtime::{
+    AskError, Fatal, Node, NodeLimits, NodeOptions, OpenError, SteadyClock, SystemClock,
+};
 
 use crate::client::Client;
 use crate::endpoint::{Endpoint, EndpointBuilder};
@@ -205,7 +207,7 @@ impl Builder {
         let opened = rim
             .clone()
             .spawn_blocking(move || {
-                let clock = Arc::new(SystemClock);
+                let clock = Arc::new(SteadyClock::over(SystemClock));
                 Node::open(&options, transport, clock, Tracer::off(), &rim)
             })
             .await;

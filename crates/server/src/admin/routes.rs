@@ -67,7 +67,7 @@ async fn admit(
     let Some(role) = role else {
         return Ok(next.run(request).await);
     };
-    let now_ms = app.clock.now_ms();
+    let now_ms = app.clock.wall_ms();
     let caller = app.access.admit(request.headers(), role, now_ms);
     // A viewer only reads.
     if role == Role::Viewer {

@@ -178,6 +178,7 @@ fn check(
     if app.handle.is_draining() {
         return Err(Refusal::Draining);
     }
+    app.room.check()?;
     Ok(settings.clone())
 }
 

@@ -33,6 +33,7 @@ use crate::error::Refusal;
 use crate::health::{Health, HealthProblem};
 use crate::listen::Paced;
 use crate::metrics::{RequestKind, Requests};
+use crate::room::Room;
 use http::{Method, Request, StatusCode};
 use latchwork_engine::InvocationId;
 use latchwork_protocol::id::invocation_text;
@@ -51,6 +52,8 @@ pub struct Ingress {
     pub handle: Handle,
     /// Whether work is done.
     pub health: Arc<Health>,
+    /// Whether there is room for new work.
+    pub room: Room,
     /// Dates delays.
     pub clock: Arc<dyn Clock>,
     /// Counts what is asked for.
@@ -107,7 +110,7 @@ async fn serve_one(app: &Ingress, request: Request<Paced>) -> Reply {
         Ok(Route::Health) => Ok(Caller::Anybody),
         _ => app
             .access
-            .admit(request.headers(), Role::Caller, app.clock.now_ms()),
+            .admit(request.headers(), Role::Caller, app.clock.wall_ms()),
     };
     let reply = match (caller, route) {
         (Ok(caller), Ok(route)) => {

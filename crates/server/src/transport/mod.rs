@@ -157,7 +157,7 @@ impl Identity {
         let Some(signer) = &self.signer else {
             return;
         };
-        let token = signer.token(path, self.clock.now_ms() / 1_000);
+        let token = signer.token(path, self.clock.wall_ms() / 1_000);
         // A token is base64 and dots, so it is always a header value.
         if let Ok(token) = HeaderValue::from_maybe_shared(bytes::Bytes::from(token)) {
             headers.insert(SCHEME_HEADER, HeaderValue::from_static(SCHEME));

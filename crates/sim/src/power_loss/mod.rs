@@ -18,6 +18,8 @@
 mod content;
 mod disk;
 mod image;
+#[cfg(all(test, feature = "rings"))]
+mod names;
 mod recorder;
 mod recording;
 mod verdict;

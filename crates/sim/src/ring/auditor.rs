@@ -89,7 +89,7 @@ impl Auditor {
     /// An attempt starts its handler.
     pub(super) fn begins(&self, invocation: u64) {
         let may = self.seen().starts.get(&invocation).copied();
-        let now = self.fates.latest();
+        let now = self.fates.counted_ms();
         if may.is_some_and(|may| now < may) {
             self.wrong(format!("{invocation:x} started early: {now}, not {may:?}"));
         }
@@ -135,7 +135,7 @@ impl Auditor {
 
     pub(super) fn slept(&self, at: Place) {
         let until = self.seen().sleeps.get(&at).copied().unwrap_or(0);
-        let now = self.fates.latest();
+        let now = self.fates.counted_ms();
         if now < until {
             self.wrong(format!("the sleep at {at:x?} ended at {now}, not {until}"));
         }

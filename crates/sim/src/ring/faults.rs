@@ -43,8 +43,8 @@ pub(super) struct Fates {
     clock: TimerClock,
     /// By how much the clock that everybody sees is off, in ms.
     skew: AtomicI64,
-    /// The latest that it has ever shown.
-    latest: AtomicU64,
+    /// By how much it was set forward, all together, in ms.
+    forward: AtomicU64,
     pub(super) trace: Trace,
 }
 
@@ -73,7 +73,7 @@ impl Fates {
             count: AtomicU64::new(0),
             clock: TimerClock::starting_at(BEGAN_MS),
             skew: AtomicI64::new(0),
-            latest: AtomicU64::new(0),
+            forward: AtomicU64::new(0),
             trace: Trace::new(),
         })
     }
@@ -114,21 +114,20 @@ impl Fates {
         let by = self.below(2 * 3_600_000) as i64 - 3_600_000;
         let by = if self.chance(500) { by / 1000 } else { by };
         self.skew.fetch_add(by, Ordering::Relaxed);
+        self.forward.fetch_add(by.max(0) as u64, Ordering::Relaxed);
         self.say(format_args!("the clock jumps by {by} ms"));
     }
 
-    /// The latest time that was ever shown.
-    pub(super) fn latest(&self) -> u64 {
-        self.now_ms();
-        self.latest.load(Ordering::Relaxed)
+    /// The most that any clock can have counted by now, in ms: what has passed, and what the clock was
+    /// set forward. That it was set back makes nothing due.
+    pub(super) fn counted_ms(&self) -> u64 {
+        self.clock.now_ms() + self.forward.load(Ordering::Relaxed)
     }
 }
 
 impl Clock for Fates {
     fn now_ms(&self) -> u64 {
         let skew = self.skew.load(Ordering::Relaxed);
-        let now = self.clock.now_ms().saturating_add_signed(skew);
-        self.latest.fetch_max(now, Ordering::Relaxed);
-        now
+        self.clock.now_ms().saturating_add_signed(skew)
     }
 }

@@ -82,17 +82,20 @@ fn waits_for(
     Ok(open.into_values().collect())
 }
 
-/// When the first timer of a partition is due, in ms since 1970.
+/// When the first timers of a partition are due, in ms since 1970: that of work, and that of retention.
 ///
 /// # Errors
-/// If it cannot be read.
-pub(super) fn first_timer(view: &dyn View) -> Result<Option<u64>, String> {
+/// If they cannot be read.
+pub(super) fn first_timers(view: &dyn View) -> Result<[Option<u64>; 2], String> {
     let (from, to) = timer::all();
-    let Some(first) = view.scan(&from, &to).next() else {
-        return Ok(None);
-    };
-    let (key, _) = first.map_err(|error| error.to_string())?;
-    Ok(timer::TimerKey::parse(&key).map(|timer| timer.time))
+    let mut first = [None; 2];
+    for row in view.scan(&from, &to) {
+        let (key, _) = row.map_err(|error| error.to_string())?;
+        if let Some(timer) = timer::TimerKey::parse(&key) {
+            first[usize::from(timer.kind().is_retention())].get_or_insert(timer.time);
+        }
+    }
+    Ok(first)
 }
 
 /// Applies all records, and compares with the rows that the partition has.

@@ -193,7 +193,7 @@ impl Player<'_> {
                 let call = self.call(order, number);
                 if *delay_ms > 0 {
                     if order.identity().is_none() {
-                        let until = self.stage.fates.now_ms() + delay_ms;
+                        let until = self.stage.fates.counted_ms() + delay_ms;
                         // A later attempt may be the one that counts, but none is earlier.
                         self.stage.auditor.delayed(number, until);
                     }
@@ -257,7 +257,7 @@ impl Player<'_> {
                     format!("ran {value}")
                 }
                 Step::Sleep(ms) => {
-                    auditor.sleeps(place, fates.now_ms() + ms);
+                    auditor.sleeps(place, fates.counted_ms() + ms);
                     self.ctx.sleep(Duration::from_millis(*ms)).await?;
                     auditor.slept(place);
                     "slept".into()

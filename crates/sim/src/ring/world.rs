@@ -24,7 +24,8 @@ use latchwork_protocol::service::manifest;
 use latchwork_runtime::registry::{Deployment, Revision};
 use latchwork_runtime::trace::Tracer;
 use latchwork_runtime::{
-    Clock, Dice, Handle, NodeLimits, OutputState, SeededDice, SteppedNode, Surroundings,
+    Clock, Dice, Handle, NodeLimits, OutputState, SeededDice, SteadyClock, SteppedNode,
+    Surroundings,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
@@ -77,6 +78,8 @@ async fn pause(ms: u64) {
 struct Shared {
     stage: Stage,
     door: Arc<Door>,
+    /// The server's.
+    clock: Arc<SteadyClock<Arc<Fates>>>,
     /// Clients that have not got what they asked for.
     waiting: Arc<Mutex<usize>>,
     /// What clients have asked for.
@@ -158,6 +161,7 @@ impl World {
             shared: Shared {
                 stage,
                 door: Arc::default(),
+                clock: Arc::new(SteadyClock::over(fates.clone())),
                 waiting: Arc::default(),
                 known: Arc::default(),
             },
@@ -327,7 +331,7 @@ impl World {
                 fates: self.fates.clone(),
                 endpoint: self.endpoint.clone(),
             }),
-            clock: self.fates.clone(),
+            clock: self.shared.clock.clone(),
             dice: self.dice.clone(),
             tracer: Tracer::off(),
             rim: tokio::runtime::Handle::current(),
@@ -431,16 +435,18 @@ impl World {
     /// Timers fire when they are due.
     async fn check_overdue(&mut self) -> Result<(), String> {
         let door = self.shared.door.clone();
-        let first = self.ask(async move { door.handle().await.read(replica::first_timer).await });
+        let first = self.ask(async move { door.handle().await.read(replica::first_timers).await });
         let first = first.await?.map_err(|error| error.to_string())?;
-        let now = self.fates.now_ms();
+        let now = self.shared.clock.now_ms();
         for first in first {
-            if let Some(time) = first?
-                && time + OVERDUE_MS < now
-            {
-                return Err(format!(
-                    "it is {now}, and the timer of {time} has not fired"
-                ));
+            let [work, retention] = first?;
+            let retention = retention.map(|time| time + self.shared.clock.leapt_ms());
+            for time in [work, retention].into_iter().flatten() {
+                if time + OVERDUE_MS < now {
+                    return Err(format!(
+                        "it is {now}, and the timer of {time} has not fired"
+                    ));
+                }
             }
         }
         Ok(())
@@ -553,12 +559,14 @@ impl Client {
         let Stage { fates, auditor, .. } = &self.shared.stage;
         let identity = self.order.identity();
         let text = identity.clone().unwrap_or(format!("{:x}", self.number));
-        let execution_time = self.delay_ms.map(|delay| fates.now_ms() + delay);
+        let until = self.delay_ms.map(|delay| fates.counted_ms() + delay);
+        let clock = &self.shared.clock;
+        let execution_time = self.delay_ms.map(|delay| clock.now_ms() + delay);
         let invoke = self.invoke(execution_time);
         let id = invoke.id;
         self.shared.known.lock().expect("one thread").push(id);
-        if let (Some(time), None) = (execution_time, &identity) {
-            auditor.delayed(self.number, time);
+        if let (Some(until), None) = (until, &identity) {
+            auditor.delayed(self.number, until);
         }
         if identity.is_none() && execution_time.is_none() && self.order.kind == Kind::Object {
             auditor.sends(self.number);

@@ -158,7 +158,7 @@ impl Session {
             ty::SLEEP => {
                 let sleep: wire::Sleep = decode(&frame)?;
                 Some(Op::Sleep(Sleep {
-                    wake_up_time: sleep.wake_up_time,
+                    wake_up_time: self.ours(sleep.wake_up_time),
                     completion: self.own(sleep.result_completion_id, frame.ty)?,
                 }))
             }
@@ -321,13 +321,19 @@ impl Session {
             call.idempotency_key,
             true,
         )?;
-        invoke.execution_time = (call.invoke_time > 0).then_some(call.invoke_time);
+        let time = (call.invoke_time > 0).then(|| self.ours(call.invoke_time));
+        invoke.execution_time = time;
         Ok(Op::Send(Box::new(Call {
             invoke,
             parameter: span(&frame.body, &call.parameter),
             id_completion: self.own(call.invocation_id_notification_idx, frame.ty)?,
             completion: 0,
         })))
+    }
+
+    /// A time that the handler read from the clock on the wall, as our clock will show it.
+    fn ours(&self, time: u64) -> u64 {
+        time.saturating_add(self.clock.ahead_ms())
     }
 
     /// The child of a call, with what the registry says of its handler just now.
