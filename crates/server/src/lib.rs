@@ -48,7 +48,7 @@ pub use config::Config;
 pub use dev::{Dev, Step, StepKind, StepSink};
 pub use error::Refusal;
 pub use health::{Health, Trouble};
-pub use listen::{BodyError, Port};
+pub use listen::{BodyError, Listener, Port};
 pub use run::{RunError, run, run_for_development};
 pub use telemetry::{Headers, LogFormat, Ratio};
 pub use tls::TlsError;

@@ -1,10 +1,10 @@
 //! The door: who comes gets a connection, or is told that there is none.
 
+use super::Listener;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -18,24 +18,24 @@ const REFUSALS_MAX: usize = 128;
 const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What came of one who knocked.
-pub(super) enum Accepted {
+pub(super) enum Accepted<I> {
     /// A connection to serve.
-    Connection(TcpStream),
+    Connection(I),
     /// Nothing: it was refused, or the system gave no socket.
     Nobody,
 }
 
 /// Where connections come in.
-pub(super) struct Door {
-    listener: TcpListener,
+pub(super) struct Door<L> {
+    listener: L,
     name: &'static str,
     refusals: Arc<Semaphore>,
     full: Trouble,
     failing: Trouble,
 }
 
-impl Door {
-    pub(super) fn new(listener: TcpListener, name: &'static str) -> Self {
+impl<L: Listener> Door<L> {
+    pub(super) fn new(listener: L, name: &'static str) -> Self {
         Self {
             listener,
             name,
@@ -46,10 +46,10 @@ impl Door {
     }
 
     /// Waits for the next one. `has_room`: another connection can be served.
-    pub(super) async fn accept(&mut self, has_room: bool) -> Accepted {
+    pub(super) async fn accept(&mut self, has_room: bool) -> Accepted<L::Io> {
         let name = self.name;
         match self.listener.accept().await {
-            Ok((socket, _)) => {
+            Ok(socket) => {
                 if let Some(time) = self.failing.is_over() {
                     tracing::info!("the {name} accepts connections again, after {time:?}");
                 }
@@ -82,7 +82,7 @@ impl Door {
         Accepted::Nobody
     }
 
-    fn refuse(&self, socket: TcpStream) {
+    fn refuse(&self, socket: L::Io) {
         let Ok(place) = self.refusals.clone().try_acquire_owned() else {
             return;
         };
@@ -96,7 +96,7 @@ impl Door {
 
 /// Says why, and waits until the other side has closed: what it sent and nobody read would
 /// otherwise make the system take the answer back.
-async fn tell(mut socket: TcpStream) -> io::Result<()> {
+async fn tell(mut socket: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     const BODY: &str = "{\"code\":503,\"message\":\"the server has as many connections as it \
          serves at a time (connections_max), and did not look at the request: try again in a \
          second\"}";

@@ -11,10 +11,12 @@
 
 mod accept;
 mod files;
+mod listener;
 mod paced;
 mod patient;
 
 pub(crate) use files::connections_for;
+pub use listener::Listener;
 pub use paced::BodyError;
 pub(crate) use paced::Paced;
 
@@ -32,7 +34,7 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
 /// Waiting calls hold their streams open: a client that shares one connection has many.
@@ -69,12 +71,13 @@ pub struct Port {
 
 /// Serves connections until `shutdown`; then takes no more, and lets those that there are end
 /// what they are at, up to the limit of the port.
-pub(crate) async fn serve<S, B>(
-    listener: TcpListener,
+pub(crate) async fn serve<L, S, B>(
+    listener: L,
     port: Port,
     service: S,
     shutdown: impl Future<Output = ()> + Send,
 ) where
+    L: Listener,
     S: Service<Request<Paced>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
@@ -89,6 +92,8 @@ pub(crate) async fn serve<S, B>(
     loop {
         let has_room = connections.len() < port.connections_max;
         tokio::select! {
+            // In one order, so that what happens in a simulation happens again.
+            biased;
             () = shutdown.as_mut() => break,
             // What a connection ended with is its client's affair.
             Some(_) = connections.join_next() => {}
@@ -133,23 +138,21 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-fn connection<S, B>(
+fn connection<I, S, B>(
     builder: &Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
     door: &tls::Door,
-    socket: TcpStream,
+    socket: I,
     service: S,
-) -> impl Future<Output = ()> + Send + use<S, B>
+) -> impl Future<Output = ()> + Send + use<I, S, B>
 where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Paced>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "a connection goes without TCP_NODELAY");
-    }
     let paced = service_fn(move |request: Request<Incoming>| service.call(request.map(Paced::new)));
     let patient = Patient::new(door.open(socket));
     let connection = builder.serve_connection(TokioIo::new(patient), paced);

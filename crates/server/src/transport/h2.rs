@@ -1,6 +1,6 @@
 //! HTTP/2: one connection, and the two directions of a stream on it.
 
-use super::dial::Io;
+use super::network::Io;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
