@@ -19,7 +19,7 @@ use latchwork_protocol::scope::{check_scope, limit_key};
 use latchwork_protocol::trace::TraceContext;
 use latchwork_runtime::registry::{Registry, Settings};
 use latchwork_runtime::trace::to_trace;
-use latchwork_runtime::{Ending, random_id};
+use latchwork_runtime::{Dice, Ending};
 use std::sync::Arc;
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(header::IDEMPOTENCY_KEY);
@@ -213,9 +213,10 @@ fn invoke(
     let idempotency_key = idempotency_key(&head.headers)?.map(str::to_owned);
     let (completion_retention_ms, journal_retention_ms) =
         settings.retention(idempotency_key.is_some());
+    let dice = app.handle.dice();
     Ok(Invoke {
-        incarnation: latchwork_runtime::random_incarnation(),
-        id: identify(settings.kind, &target, idempotency_key.as_deref()),
+        incarnation: dice.incarnation(),
+        id: identify(dice, settings.kind, &target, idempotency_key.as_deref()),
         input: Input {
             headers: forwarded(&head.uri, &head.headers, app.access.is_guarded())?,
             body,
@@ -253,6 +254,7 @@ fn ascii<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, Refus
 
 /// The id that follows from what is called, or a new one. All of one key are in one partition.
 pub(super) fn identify(
+    dice: &dyn Dice,
     kind: TargetKind,
     target: &ingress::Target,
     idempotency_key: Option<&str>,
@@ -265,7 +267,7 @@ pub(super) fn identify(
             derive::idempotent(scope, service, key, &target.handler, idempotency_key)
         }
         (_, key, None) => {
-            let mut bytes = random_id();
+            let mut bytes = dice.id();
             if let Some(key) = key {
                 let home = derive::partition_key(scope, service, key);
                 bytes[..8].copy_from_slice(&home.to_be_bytes());
@@ -305,6 +307,7 @@ pub(super) fn forwarded(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use latchwork_runtime::SystemDice;
 
     fn target(key: Option<&str>) -> ingress::Target {
         ingress::Target {
@@ -353,7 +356,8 @@ mod tests {
     fn ids_repeat_exactly_where_an_identity_does() {
         let plain = target(None);
         let keyed = target(Some("k"));
-        let twice = |kind, target, key| (identify(kind, target, key), identify(kind, target, key));
+        let once = |kind, target, key| identify(&SystemDice, kind, target, key);
+        let twice = |kind, target, key| (once(kind, target, key), once(kind, target, key));
         let (first, second) = twice(TargetKind::Plain, &plain, None);
         assert_ne!(first, second);
         let (first, second) = twice(TargetKind::Plain, &plain, Some("i"));
