@@ -29,10 +29,14 @@ mod listen;
 #[cfg(feature = "ui")]
 mod live;
 pub mod metrics;
+mod ports;
 #[cfg(feature = "sql")]
 mod query;
 mod reload;
 mod run;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 mod telemetry;
 mod tls;
 #[cfg(feature = "ui")]

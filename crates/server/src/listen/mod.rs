@@ -67,6 +67,8 @@ pub struct Port {
     pub(crate) door: tls::Door,
     /// How long connections may go on once the server is asked to stop.
     pub drain_limit: Duration,
+    /// Whether answers have the date of the machine.
+    pub(crate) dated: bool,
 }
 
 /// Serves connections until `shutdown`; then takes no more, and lets those that there are end
@@ -84,7 +86,7 @@ pub(crate) async fn serve<L, S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let builder = builder();
+    let builder = builder(port.dated);
     let graceful = GracefulShutdown::new();
     let mut door = Door::new(listener, port.name);
     let mut connections = JoinSet::new();
@@ -116,16 +118,18 @@ pub(crate) async fn serve<L, S, B>(
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(dated: bool) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
+        .auto_date_header(dated)
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
+        .auto_date_header(dated)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
         .max_concurrent_streams(STREAMS_MAX)

@@ -28,6 +28,7 @@ async fn port(connections_max: usize) -> Served {
         connections_max,
         door: tls::Door::none(),
         drain_limit: Duration::ZERO,
+        dated: true,
     };
     let service = service_fn(async |request: Request<Paced>| {
         let is_large = request.uri().path() == "/large";
