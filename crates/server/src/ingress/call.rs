@@ -7,6 +7,7 @@ use crate::error::Refusal;
 use crate::listen::Paced;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Request, StatusCode, Uri, request};
+use latchwork_engine::mutation::Mutation;
 use latchwork_engine::table::length::check_length;
 use latchwork_engine::{
     Failure, Header, Input, InvocationId, Invoke, Outcome, Reply as Answer, Target, TargetKind,
@@ -204,13 +205,16 @@ fn invoke(
     })?;
     let query = Query::of(head.uri.query());
     let delay_ms = query.delay.as_deref().map(parse_delay).transpose()?;
+    let delay_ms = delay_ms.filter(|_| !Mutation::RequestDelayIgnored.is_on());
     let limit = match head.headers.get(&LIMIT_KEY) {
         Some(value) => Some(ascii(&LIMIT_KEY, value)?),
         None => query.limit_key.as_deref(),
     };
     let scope = target.scope.as_deref();
     let limit = limit_key(limit.unwrap_or_default(), scope)?.map(str::to_owned);
-    let idempotency_key = idempotency_key(&head.headers)?.map(str::to_owned);
+    let idempotency_key = idempotency_key(&head.headers)?
+        .filter(|_| !Mutation::IdempotencyIgnored.is_on())
+        .map(str::to_owned);
     let (completion_retention_ms, journal_retention_ms) =
         settings.retention(idempotency_key.is_some());
     let dice = app.handle.dice();
@@ -262,7 +266,9 @@ pub(super) fn identify(
     let (scope, service) = (target.scope.as_deref(), &target.service);
     let key = target.key.as_deref();
     let bytes = match (kind, key, idempotency_key) {
-        (TargetKind::WorkflowRun, Some(key), _) => derive::workflow_run(scope, service, key),
+        (TargetKind::WorkflowRun, Some(key), _) if !Mutation::WorkflowNotKnown.is_on() => {
+            derive::workflow_run(scope, service, key)
+        }
         (_, _, Some(idempotency_key)) => {
             derive::idempotent(scope, service, key, &target.handler, idempotency_key)
         }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::Request;
+use latchwork_engine::mutation::Mutation;
 use latchwork_runtime::transport::{ReceiveBody, ResponseHead, SendBody, Stream, TransportError};
 use std::future::Future;
 use std::pin::Pin;
@@ -80,7 +81,8 @@ impl Connection {
     }
 
     pub(super) fn is_usable(&self) -> bool {
-        !self.driver.is_finished() && !self.state.retired.load(Ordering::Relaxed)
+        let has_ended = self.driver.is_finished() || self.state.retired.load(Ordering::Relaxed);
+        !has_ended || Mutation::DeadConnectionKept.is_on()
     }
 
     pub(super) fn has_room(&self, streams_max: usize) -> bool {
