@@ -205,6 +205,9 @@ impl Auditor {
         let mut wrong = (known != outcome).then(|| {
             format!("{identity} ended as {known:?}, and somebody else was told {outcome:?}")
         });
+        if value.is_none() && !outcome.starts_with("failed: ") {
+            wrong = Some(format!("{identity} ended as {outcome:?}, which is nothing"));
+        }
         if let Some(value) = value {
             let said = seen.returned.get(&value.invocation);
             if !said.is_some_and(|said| said.contains(outcome)) {

@@ -117,6 +117,12 @@ impl Fates {
         self.say(format_args!("the clock jumps by {by} ms"));
     }
 
+    /// Sets the clock to no less than it has ever shown: until then no timer is due.
+    pub(super) fn catch_up(&self) {
+        let behind = self.latest().saturating_sub(self.now_ms());
+        self.skew.fetch_add(behind as i64, Ordering::Relaxed);
+    }
+
     /// The latest time that was ever shown.
     pub(super) fn latest(&self) -> u64 {
         self.now_ms();

@@ -37,6 +37,8 @@ pub(super) struct Caller {
     /// Waits for the result in the same request.
     pub(super) calls: bool,
     pub(super) http2: bool,
+    /// Spaces before the input, so that there is something to cut.
+    pub(super) padding: usize,
     /// Has nothing that a second request would be known by, and so makes none.
     pub(super) asks_once: bool,
 }
@@ -171,7 +173,7 @@ impl Caller {
             idempotency_key: self.idempotency_key(),
             ..Question::post(
                 format!("/restate/{verb}/{}{delay}", self.target()),
-                serde_json::to_string(&input).unwrap_or_default(),
+                " ".repeat(self.padding) + &serde_json::to_string(&input).unwrap_or_default(),
             )
         }
     }
