@@ -2,7 +2,7 @@
 //!
 //! Without the feature `mutations` there are none: [`Mutation::is_on`] is `false` before the
 //! compiler looks at it, and nothing that ships has more than that. With it a test chooses one for
-//! its thread. They lie all over the engine, the runtime and the storage; this is their list.
+//! its thread. They lie all over the engine, the runtime, the storage and the server; this is their list.
 
 /// A bug that can be switched on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,22 @@ pub enum Mutation {
     TornTailAccepted,
     /// A leader that was replaced can still append.
     FenceIgnored,
+    /// A caller's idempotency key is not looked at.
+    IdempotencyIgnored,
+    /// A run of a workflow is not known by its key.
+    WorkflowNotKnown,
+    /// A caller's delay is not looked at.
+    RequestDelayIgnored,
+    /// The body of a request that was cut off is taken for whole.
+    CutBodyTaken,
+    /// Who looks at what is not over is told that it gave nothing.
+    PendingIsEmpty,
+    /// A connection to an endpoint is used after it has ended.
+    DeadConnectionKept,
+    /// An attempt whose stream was cut is taken for completed.
+    CutIsDone,
+    /// An attempt that waits is taken for completed.
+    SuspendedIsDone,
 }
 
 impl Mutation {
@@ -96,6 +112,24 @@ impl Mutation {
         Self::AppliedAhead,
         Self::TornTailAccepted,
         Self::FenceIgnored,
+        Self::IdempotencyIgnored,
+        Self::WorkflowNotKnown,
+        Self::RequestDelayIgnored,
+        Self::CutBodyTaken,
+        Self::PendingIsEmpty,
+        Self::DeadConnectionKept,
+        Self::CutIsDone,
+        Self::SuspendedIsDone,
+    ];
+
+    /// Those on a server's way in and out: only a world with a network can meet them.
+    pub const OF_THE_SERVER: &[Self] = &[
+        Self::IdempotencyIgnored,
+        Self::WorkflowNotKnown,
+        Self::RequestDelayIgnored,
+        Self::CutBodyTaken,
+        Self::PendingIsEmpty,
+        Self::DeadConnectionKept,
     ];
 
     /// Its name, and what it does, in a few words.
@@ -179,6 +213,37 @@ impl Mutation {
             Self::FenceIgnored => (
                 "fence-ignored",
                 "a leader that was replaced can still append",
+            ),
+            Self::IdempotencyIgnored => (
+                "idempotency-ignored",
+                "a caller's idempotency key is not looked at",
+            ),
+            Self::WorkflowNotKnown => (
+                "workflow-not-known",
+                "a run of a workflow is not known by its key",
+            ),
+            Self::RequestDelayIgnored => {
+                ("request-delay-ignored", "a caller's delay is not looked at")
+            }
+            Self::CutBodyTaken => (
+                "cut-body-taken",
+                "the body of a request that was cut off is taken for whole",
+            ),
+            Self::PendingIsEmpty => (
+                "pending-is-empty",
+                "who looks at what is not over is told that it gave nothing",
+            ),
+            Self::DeadConnectionKept => (
+                "dead-connection-kept",
+                "a connection to an endpoint is used after it has ended",
+            ),
+            Self::CutIsDone => (
+                "cut-is-done",
+                "an attempt whose stream was cut is taken for completed",
+            ),
+            Self::SuspendedIsDone => (
+                "suspended-is-done",
+                "an attempt that waits is taken for completed",
             ),
         }
     }

@@ -139,12 +139,8 @@ pub struct PartitionReport {
 }
 
 impl Backups {
-    pub(crate) fn new(
-        handle: Handle,
-        data: PathBuf,
-        origin: String,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    /// Of the node behind a handle, which has its data in this directory and calls it so.
+    pub fn new(handle: Handle, data: PathBuf, origin: String, clock: Arc<dyn Clock>) -> Self {
         Self {
             handle,
             data,

@@ -29,11 +29,15 @@ mod listen;
 #[cfg(feature = "ui")]
 mod live;
 pub mod metrics;
+mod ports;
 #[cfg(feature = "sql")]
 mod query;
 mod reload;
 mod room;
 mod run;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 mod telemetry;
 mod tls;
 #[cfg(feature = "ui")]
@@ -49,7 +53,7 @@ pub use config::Config;
 pub use dev::{Dev, Step, StepKind, StepSink};
 pub use error::Refusal;
 pub use health::{Health, Trouble};
-pub use listen::{BodyError, Port};
+pub use listen::{BodyError, Listener, Port};
 pub use run::{RunError, run, run_for_development};
 pub use telemetry::{Headers, LogFormat, Ratio};
 pub use tls::TlsError;

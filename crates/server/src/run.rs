@@ -6,15 +6,15 @@
 //! ```
 
 use crate::access::{Access, Open, OpenError as Exposed, TokensError, open_to_whom};
-use crate::admin::{self, Admin};
+use crate::admin;
 use crate::config::Config;
 use crate::dev::{AheadClock, Dev, Steps, run_ahead};
 use crate::health::{self, Health};
-use crate::ingress::{self, Budget, Ingress, IngressSettings};
+use crate::ingress;
 use crate::listen::{Port, connections_for};
-use crate::metrics::{Requests, SERIES_OF_A_HANDLER, Sources, States};
+use crate::metrics::{SERIES_OF_A_HANDLER, States};
+use crate::ports::Parts;
 use crate::reload::{self, Reload};
-use crate::room::Room;
 use crate::telemetry::{Exporter, Sent, Target, log_to_stderr};
 use crate::tls::{Door, TlsError, Trust};
 use crate::transport::{HttpTransport, Reach};
@@ -165,20 +165,6 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
     let ingress_addr = address(&ingress_listener, &config.ingress_addr);
     let admin_addr = address(&admin_listener, &config.admin_addr);
     let health = Arc::new(Health::default());
-    let requests = Arc::new(Requests::default());
-    let ingress = Ingress {
-        access: access.clone(),
-        handle: node.handle(),
-        health: health.clone(),
-        room: Room::new(config.data_dir.clone(), config.disk_bytes_min),
-        clock: clock.clone(),
-        requests: requests.clone(),
-        receiving: Budget::new(config.receiving_bytes_max),
-        settings: IngressSettings {
-            body_bytes_max: config.request_bytes_max,
-            secret_headers: config.secret_headers.clone(),
-        },
-    };
     #[cfg(feature = "ui")]
     let (live, sampling) = {
         let (live, sampler) = crate::live::halves();
@@ -193,41 +179,22 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
     let ingress_url = format!("{}{}/", scheme(&door), reachable(&ingress_addr));
     let states = Arc::new(States::default());
     let counting = tokio::spawn(states.clone().watch(node.handle()));
-    let metrics = Sources {
-        states,
-        handle: node.handle(),
-        requests,
-        sent,
-        health: health.clone(),
-        data_dir: config.data_dir.clone(),
-        began_ms: clock.now_ms(),
-    };
-    let admin = Admin {
+    let parts = Parts {
+        config,
         access: access.clone(),
-        #[cfg(feature = "ui")]
-        ui: crate::ui::Ui {
-            directory: config.ui_dir.clone(),
-            ingress_url: ingress_url.clone(),
-        },
-        #[cfg(feature = "ui")]
-        live,
         handle: node.handle(),
         audit: admin::Auditor::new(config.audit_rows_max, config.audit_age_max),
         backups: node.backups(),
-        metrics,
-        clock,
         transport,
+        clock,
         health: health.clone(),
+        states,
+        sent,
         ingress_url,
-        body_bytes_max: config.request_bytes_max,
-        attempts_max: config.attempts_max,
-        #[cfg(feature = "sql")]
-        query_limits: crate::query::Limits {
-            time: config.query_time_max,
-            rows: config.query_rows_max,
-            bytes: config.query_bytes_max,
-        },
+        #[cfg(feature = "ui")]
+        live,
     };
+    let (ingress, admin) = parts.assemble();
     let connections_max = connections_for(config.connections_max);
     let port = |name| Port {
         name,
@@ -235,6 +202,7 @@ async fn serve(config: &Config, dev: Dev) -> Result<(), RunError> {
         door: door.clone(),
         // Longer than the partitions are given, so that those who wait can be told.
         drain_limit: config.shutdown_grace + FAREWELL,
+        dated: true,
     };
     let (stop, stopping) = watch::channel(());
     let mut tasks = tokio::task::JoinSet::new();

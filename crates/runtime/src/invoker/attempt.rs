@@ -337,6 +337,9 @@ impl Conversation<'_> {
                         self.active = Instant::now();
                     }
                     match read {
+                        Err(_) if Mutation::CutIsDone.is_on() => {
+                            return self.end(Ended::Completed, send, receive).await;
+                        }
                         Ok(open) => {
                             if let Some(ended) = self.session.take_end() {
                                 return self.end(ended, send, receive).await;
@@ -539,6 +542,7 @@ impl Conversation<'_> {
     ) -> Result<Ending, Broken> {
         let end = match ended {
             Ended::Completed => End::Completed(true),
+            Ended::Suspended(_) if Mutation::SuspendedIsDone.is_on() => End::Completed(true),
             Ended::Suspended(future) => End::Suspended(Suspended {
                 future,
                 replayed: self.session.replayed(),

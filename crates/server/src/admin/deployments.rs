@@ -17,7 +17,7 @@ use latchwork_protocol::admin::{
     self, DeploymentList, RegisterDeployment, RegisterReply, ServiceMetadata, UpdateDeployment,
 };
 use latchwork_protocol::id::{deployment_text, parse_deployment};
-use latchwork_runtime::random_id;
+use latchwork_runtime::Dice;
 use latchwork_runtime::registry::{Deployment, Registry};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -102,7 +102,7 @@ pub(super) async fn register(
     let registry = app.handle.registry();
     let replaced = registration::at(&registry, &address);
     let now = app.clock.now_ms();
-    let fresh = (deployment_text(new_id(now)), now);
+    let fresh = (deployment_text(new_id(app.handle.dice(), now)), now);
     let deployment = registration::registered(
         &registry,
         &request,
@@ -284,8 +284,8 @@ async fn discover(
 }
 
 /// A number that sorts by time, and that nobody else has.
-fn new_id(now_ms: u64) -> u128 {
-    let random = random_id();
+fn new_id(dice: &dyn Dice, now_ms: u64) -> u128 {
+    let random = dice.id();
     let mut low = [0; 16];
     low[6..].copy_from_slice(&random[..10]);
     u128::from(now_ms) << 80 | u128::from_be_bytes(low)

@@ -43,7 +43,7 @@ mod why;
 
 use crate::access::Access;
 use crate::health::Health;
-use crate::listen::{self, Port};
+use crate::listen::{self, Listener, Port};
 use crate::metrics::Sources;
 use crate::transport::HttpTransport;
 pub(crate) use audit::Auditor;
@@ -59,7 +59,6 @@ use hyper_util::service::TowerToHyperService;
 use latchwork_runtime::{Backups, Clock, Handle};
 use std::future::Future;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 
 /// What the admin API serves with.
 pub struct Admin {
@@ -108,7 +107,7 @@ enum Api {
 /// Serves operators until `shutdown`; then takes no more connections, and lets those that there
 /// are end what they are at, up to the limit of the port.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Listener,
     port: Port,
     app: Arc<Admin>,
     shutdown: impl Future<Output = ()> + Send,

@@ -5,6 +5,7 @@ use super::{Ingress, body, text, unanswered};
 use crate::error::Refusal;
 use crate::listen::Paced;
 use http::StatusCode;
+use latchwork_engine::mutation::Mutation;
 use latchwork_engine::{InvocationId, Target, read as tables};
 use latchwork_protocol::derive;
 use latchwork_protocol::id::parse_invocation;
@@ -55,6 +56,9 @@ pub(super) async fn output(
     let state = app.handle.output(id).await;
     match state.map_err(|error| unanswered(error, id))? {
         OutputState::Ready(ending) => Ok(reply(id, ending, rule)),
+        OutputState::Pending(_) if Mutation::PendingIsEmpty.is_on() => {
+            Ok(reply::empty(StatusCode::OK))
+        }
         OutputState::Pending(status) => Err(Refusal::NotReady {
             id: text(id),
             status,

@@ -5,6 +5,7 @@ use crate::listen::Paced;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body;
+use latchwork_engine::mutation::Mutation;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Memory that is made ready for a body of which only a part has come.
@@ -84,6 +85,9 @@ pub(super) async fn read(mut body: Paced, limit: usize, budget: &Budget) -> Resu
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
+        if frame.is_err() && Mutation::CutBodyTaken.is_on() {
+            break;
+        }
         let Ok(data) = frame.map_err(Refusal::Body)?.into_data() else {
             // Trailers are nobody's input.
             continue;

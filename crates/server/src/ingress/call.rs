@@ -7,6 +7,7 @@ use crate::error::Refusal;
 use crate::listen::Paced;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Request, StatusCode, Uri, request};
+use latchwork_engine::mutation::Mutation;
 use latchwork_engine::table::length::check_length;
 use latchwork_engine::{
     Failure, Header, Input, InvocationId, Invoke, Outcome, Reply as Answer, Target, TargetKind,
@@ -19,7 +20,7 @@ use latchwork_protocol::scope::{check_scope, limit_key};
 use latchwork_protocol::trace::TraceContext;
 use latchwork_runtime::registry::{Registry, Settings};
 use latchwork_runtime::trace::to_trace;
-use latchwork_runtime::{Ending, random_id};
+use latchwork_runtime::{Dice, Ending};
 use std::sync::Arc;
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(header::IDEMPOTENCY_KEY);
@@ -205,18 +206,22 @@ fn invoke(
     })?;
     let query = Query::of(head.uri.query());
     let delay_ms = query.delay.as_deref().map(parse_delay).transpose()?;
+    let delay_ms = delay_ms.filter(|_| !Mutation::RequestDelayIgnored.is_on());
     let limit = match head.headers.get(&LIMIT_KEY) {
         Some(value) => Some(ascii(&LIMIT_KEY, value)?),
         None => query.limit_key.as_deref(),
     };
     let scope = target.scope.as_deref();
     let limit = limit_key(limit.unwrap_or_default(), scope)?.map(str::to_owned);
-    let idempotency_key = idempotency_key(&head.headers)?.map(str::to_owned);
+    let idempotency_key = idempotency_key(&head.headers)?
+        .filter(|_| !Mutation::IdempotencyIgnored.is_on())
+        .map(str::to_owned);
     let (completion_retention_ms, journal_retention_ms) =
         settings.retention(idempotency_key.is_some());
+    let dice = app.handle.dice();
     Ok(Invoke {
-        incarnation: latchwork_runtime::random_incarnation(),
-        id: identify(settings.kind, &target, idempotency_key.as_deref()),
+        incarnation: dice.incarnation(),
+        id: identify(dice, settings.kind, &target, idempotency_key.as_deref()),
         input: Input {
             headers: forwarded(&head.uri, &head.headers, |name| {
                 is_kept_back(app, settings, name)
@@ -256,6 +261,7 @@ fn ascii<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, Refus
 
 /// The id that follows from what is called, or a new one. All of one key are in one partition.
 pub(super) fn identify(
+    dice: &dyn Dice,
     kind: TargetKind,
     target: &ingress::Target,
     idempotency_key: Option<&str>,
@@ -263,12 +269,14 @@ pub(super) fn identify(
     let (scope, service) = (target.scope.as_deref(), &target.service);
     let key = target.key.as_deref();
     let bytes = match (kind, key, idempotency_key) {
-        (TargetKind::WorkflowRun, Some(key), _) => derive::workflow_run(scope, service, key),
+        (TargetKind::WorkflowRun, Some(key), _) if !Mutation::WorkflowNotKnown.is_on() => {
+            derive::workflow_run(scope, service, key)
+        }
         (_, _, Some(idempotency_key)) => {
             derive::idempotent(scope, service, key, &target.handler, idempotency_key)
         }
         (_, key, None) => {
-            let mut bytes = random_id();
+            let mut bytes = dice.id();
             if let Some(key) = key {
                 let home = derive::partition_key(scope, service, key);
                 bytes[..8].copy_from_slice(&home.to_be_bytes());
@@ -314,6 +322,7 @@ pub(super) fn forwarded(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use latchwork_runtime::SystemDice;
 
     fn target(key: Option<&str>) -> ingress::Target {
         ingress::Target {
@@ -363,7 +372,8 @@ mod tests {
     fn ids_repeat_exactly_where_an_identity_does() {
         let plain = target(None);
         let keyed = target(Some("k"));
-        let twice = |kind, target, key| (identify(kind, target, key), identify(kind, target, key));
+        let once = |kind, target, key| identify(&SystemDice, kind, target, key);
+        let twice = |kind, target, key| (once(kind, target, key), once(kind, target, key));
         let (first, second) = twice(TargetKind::Plain, &plain, None);
         assert_ne!(first, second);
         let (first, second) = twice(TargetKind::Plain, &plain, Some("i"));

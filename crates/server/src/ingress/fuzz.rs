@@ -7,6 +7,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use latchwork_engine::TargetKind;
 use latchwork_protocol::ingress::{self, parse, parse_delay};
 use latchwork_protocol::scope::limit_key;
+use latchwork_runtime::SystemDice;
 
 pub(crate) fn request(head: &[u8]) {
     let mut lines = head.split(|byte| *byte == b'\n');
@@ -47,6 +48,6 @@ pub(crate) fn request(head: &[u8]) {
     if let Ok(ingress::Route::Call(target)) = parse(uri.path(), &keyed)
         && let Ok(key) = call::idempotency_key(&headers)
     {
-        call::identify(TargetKind::Exclusive, &target, key);
+        call::identify(&SystemDice, TargetKind::Exclusive, &target, key);
     }
 }

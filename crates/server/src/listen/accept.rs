@@ -1,12 +1,12 @@
 //! The door: who comes gets a connection, or is told that there is none.
 
+use super::Listener;
 use crate::tls::{self, Shown, Socket};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -20,16 +20,16 @@ const REFUSALS_MAX: usize = 128;
 const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What came of one who knocked.
-pub(super) enum Accepted {
+pub(super) enum Accepted<I> {
     /// A connection to serve.
-    Connection(TcpStream, SocketAddr),
+    Connection(I, SocketAddr),
     /// Nothing: it was refused, or the system gave no socket.
     Nobody,
 }
 
 /// Where connections come in.
-pub(super) struct Door {
-    listener: TcpListener,
+pub(super) struct Door<L> {
+    listener: L,
     name: &'static str,
     door: tls::Door,
     refusals: Arc<Semaphore>,
@@ -37,8 +37,8 @@ pub(super) struct Door {
     failing: Trouble,
 }
 
-impl Door {
-    pub(super) fn new(listener: TcpListener, name: &'static str, door: tls::Door) -> Self {
+impl<L: Listener> Door<L> {
+    pub(super) fn new(listener: L, name: &'static str, door: tls::Door) -> Self {
         Self {
             listener,
             name,
@@ -50,7 +50,7 @@ impl Door {
     }
 
     /// Waits for the next one. `has_room`: another connection can be served.
-    pub(super) async fn accept(&mut self, has_room: bool) -> Accepted {
+    pub(super) async fn accept(&mut self, has_room: bool) -> Accepted<L::Io> {
         let name = self.name;
         match self.listener.accept().await {
             Ok((socket, from)) => {
@@ -60,9 +60,6 @@ impl Door {
                 if has_room {
                     if let Some(time) = self.full.is_over() {
                         tracing::info!("the {name} has room for connections again, after {time:?}");
-                    }
-                    if let Err(error) = socket.set_nodelay(true) {
-                        tracing::debug!(%error, "a connection goes without TCP_NODELAY");
                     }
                     return Accepted::Connection(socket, from);
                 }
@@ -89,7 +86,7 @@ impl Door {
         Accepted::Nobody
     }
 
-    fn refuse(&self, socket: TcpStream) {
+    fn refuse(&self, socket: L::Io) {
         let Ok(place) = self.refusals.clone().try_acquire_owned() else {
             return;
         };
@@ -105,7 +102,7 @@ impl Door {
 
 /// Says why, and waits until the other side has closed: what it sent and nobody read would
 /// otherwise make the system take the answer back.
-async fn tell(mut socket: Socket) -> io::Result<()> {
+async fn tell(mut socket: Socket<impl AsyncRead + AsyncWrite + Unpin>) -> io::Result<()> {
     const BODY: &str = "{\"code\":503,\"message\":\"the server has as many connections as it \
          serves at a time (connections_max), and did not look at the request: try again in a \
          second\"}";

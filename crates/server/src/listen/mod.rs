@@ -11,11 +11,13 @@
 
 mod accept;
 mod files;
+mod listener;
 mod paced;
 mod patient;
 mod peer;
 
 pub(crate) use files::connections_for;
+pub use listener::Listener;
 pub use paced::BodyError;
 pub(crate) use paced::Paced;
 pub(crate) use peer::Peer;
@@ -34,7 +36,7 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
 /// Waiting calls hold their streams open: a client that shares one connection has many.
@@ -67,23 +69,26 @@ pub struct Port {
     pub(crate) door: tls::Door,
     /// How long connections may go on once the server is asked to stop.
     pub drain_limit: Duration,
+    /// Whether answers have the date of the machine.
+    pub(crate) dated: bool,
 }
 
 /// Serves connections until `shutdown`; then takes no more, and lets those that there are end
 /// what they are at, up to the limit of the port.
-pub(crate) async fn serve<S, B>(
-    listener: TcpListener,
+pub(crate) async fn serve<L, S, B>(
+    listener: L,
     port: Port,
     service: S,
     shutdown: impl Future<Output = ()> + Send,
 ) where
+    L: Listener,
     S: Service<Request<Paced>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let builder = builder();
+    let builder = builder(port.dated);
     let graceful = GracefulShutdown::new();
     let mut door = Door::new(listener, port.name, port.door.clone());
     let mut connections = JoinSet::new();
@@ -91,6 +96,8 @@ pub(crate) async fn serve<S, B>(
     loop {
         let has_room = connections.len() < port.connections_max;
         tokio::select! {
+            // In one order, so that what happens in a simulation happens again.
+            biased;
             () = shutdown.as_mut() => break,
             // What a connection ended with is its client's affair.
             Some(_) = connections.join_next() => {}
@@ -115,16 +122,18 @@ pub(crate) async fn serve<S, B>(
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(dated: bool) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
+        .auto_date_header(dated)
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
+        .auto_date_header(dated)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
         .max_concurrent_streams(STREAMS_MAX)
@@ -137,14 +146,15 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-fn connection<S, B>(
+fn connection<I, S, B>(
     builder: &Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
-    socket: Socket,
+    socket: Socket<I>,
     peer: Peer,
     service: S,
-) -> impl Future<Output = ()> + Send + use<S, B>
+) -> impl Future<Output = ()> + Send + use<I, S, B>
 where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Paced>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,

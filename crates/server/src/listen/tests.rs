@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -28,6 +28,7 @@ async fn port(connections_max: usize) -> Served {
         connections_max,
         door: tls::Door::none(),
         drain_limit: Duration::ZERO,
+        dated: true,
     };
     let service = service_fn(async |request: Request<Paced>| {
         let is_large = request.uri().path() == "/large";

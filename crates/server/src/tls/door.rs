@@ -6,7 +6,7 @@ use crate::config::Config;
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -93,12 +93,12 @@ impl Door {
     }
 
     /// A connection that was taken, to be spoken on; what its client shows is put into `shown`.
-    pub(crate) fn open(&self, tcp: TcpStream, shown: Shown) -> Socket {
+    pub(crate) fn open<I: AsyncRead + AsyncWrite + Unpin>(&self, io: I, shown: Shown) -> Socket<I> {
         match &self.0 {
-            None => Socket::Plain(tcp),
+            None => Socket::Plain(io),
             Some(guarded) => {
                 let acceptor = TlsAcceptor::from(guarded.config.load_full());
-                Socket::Secure(Box::new(Secure::new(acceptor.accept(tcp), shown)))
+                Socket::Secure(Box::new(Secure::new(acceptor.accept(io), shown)))
             }
         }
     }

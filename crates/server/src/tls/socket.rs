@@ -4,21 +4,20 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// What a client and the server speak on.
-pub(crate) enum Socket {
+pub(crate) enum Socket<I> {
     /// As it is.
-    Plain(TcpStream),
+    Plain(I),
     /// In TLS, or on the way there.
     #[cfg(feature = "tls")]
-    Secure(Box<Secure>),
+    Secure(Box<Secure<I>>),
 }
 
 #[cfg(feature = "tls")]
 pub(crate) use secure::Secure;
 
-impl Socket {
+impl<I: AsyncRead + AsyncWrite + Unpin> Socket<I> {
     /// Whether the handshake has agreed on HTTP/2.
     pub(crate) fn is_http2(&mut self) -> bool {
         match self {
@@ -31,7 +30,7 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<I> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -48,7 +47,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<I> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -80,7 +79,11 @@ impl AsyncWrite for Socket {
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        match self {
+            Self::Plain(io) => io.is_write_vectored(),
+            #[cfg(feature = "tls")]
+            Self::Secure(_) => true,
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -114,7 +117,7 @@ mod secure {
     use std::pin::Pin;
     use std::task::{Context, Poll};
     use std::time::Duration;
-    use tokio::net::TcpStream;
+    use tokio::io::{AsyncRead, AsyncWrite};
     use tokio::time::{Timeout, timeout};
     use tokio_rustls::Accept;
     use tokio_rustls::server::TlsStream;
@@ -123,8 +126,8 @@ mod secure {
     const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
     /// A connection in TLS, which is made by whoever reads or writes first.
-    pub(crate) struct Secure {
-        state: State,
+    pub(crate) struct Secure<I> {
+        state: State<I>,
         shown: Shown,
     }
 
@@ -132,14 +135,14 @@ mod secure {
         clippy::large_enum_variant,
         reason = "it is boxed as a whole, and nearly all of them are open"
     )]
-    enum State {
-        Greeting(Pin<Box<Timeout<Accept<TcpStream>>>>),
-        Open(TlsStream<TcpStream>),
+    enum State<I> {
+        Greeting(Pin<Box<Timeout<Accept<I>>>>),
+        Open(TlsStream<I>),
         Failed,
     }
 
-    impl Secure {
-        pub(crate) fn new(accept: Accept<TcpStream>, shown: Shown) -> Self {
+    impl<I: AsyncRead + AsyncWrite + Unpin> Secure<I> {
+        pub(crate) fn new(accept: Accept<I>, shown: Shown) -> Self {
             Self {
                 state: State::Greeting(Box::pin(timeout(HANDSHAKE_MAX, accept))),
                 shown,
@@ -150,7 +153,7 @@ mod secure {
         pub(super) fn poll_open(
             &mut self,
             cx: &mut Context<'_>,
-        ) -> Poll<io::Result<&mut TlsStream<TcpStream>>> {
+        ) -> Poll<io::Result<&mut TlsStream<I>>> {
             if let State::Greeting(greeting) = &mut self.state {
                 let done = std::task::ready!(greeting.as_mut().poll(cx));
                 let failed = match done {
@@ -179,7 +182,7 @@ mod secure {
         }
 
         /// The stream, if the handshake is done.
-        pub(super) fn opened(&mut self) -> Option<&mut TlsStream<TcpStream>> {
+        pub(super) fn opened(&mut self) -> Option<&mut TlsStream<I>> {
             match &mut self.state {
                 State::Open(stream) => Some(stream),
                 _ => None,

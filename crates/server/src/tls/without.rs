@@ -3,7 +3,6 @@
 use super::{Shown, Socket, TlsError};
 use crate::config::Config;
 use std::path::PathBuf;
-use tokio::net::TcpStream;
 
 const MISSING: &str = "this server was built without it; use one with the feature `tls`";
 
@@ -39,8 +38,8 @@ impl Door {
 
     pub(crate) fn reload(&self) {}
 
-    pub(crate) fn open(&self, tcp: TcpStream, _: Shown) -> Socket {
-        Socket::Plain(tcp)
+    pub(crate) fn open<I>(&self, io: I, _: Shown) -> Socket<I> {
+        Socket::Plain(io)
     }
 }
 

@@ -1,18 +1,14 @@
 //! Connections: host and port in, a socket out, in TLS where the address says so.
 
 use super::address::Address;
+use super::network::{Io, Network, SystemNetwork};
 use super::reach::Reach;
 #[cfg(feature = "tls")]
 use super::secure;
 use crate::tls::Trust;
 use latchwork_runtime::transport::TransportError;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// Until the connection must stand, name resolution and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,6 +16,23 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is said of the other side's refusal, which in TLS may come after the handshake is over.
 pub(super) const REFUSAL: &str = "it refuses us: does it ask for a certificate \
      (deployment_cert_file), and does it trust the one that it gets?";
+/// What connections are made with.
+#[derive(Debug, Clone)]
+pub(super) struct Means {
+    pub(super) network: Arc<dyn Network>,
+    pub(super) reach: Arc<Reach>,
+    pub(super) trust: Arc<Trust>,
+}
+
+impl Default for Means {
+    fn default() -> Self {
+        Self {
+            network: Arc::new(SystemNetwork),
+            reach: Arc::default(),
+            trust: Arc::default(),
+        }
+    }
+}
 
 /// Connects to one authority.
 #[derive(Debug)]
@@ -30,8 +43,7 @@ pub(super) struct Dial {
     pub(super) tls: bool,
     host: String,
     port: u16,
-    reach: Arc<Reach>,
-    trust: Arc<Trust>,
+    means: Means,
 }
 
 /// Which version of HTTP is wanted.
@@ -42,11 +54,6 @@ pub(super) enum Wanted {
     /// HTTP/1.1.
     Http1,
 }
-
-/// Either side of a connection, whatever it is made of.
-pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
 /// A connection, and whether HTTP/2 may be spoken on it.
 pub(super) struct Dialed {
@@ -65,15 +72,14 @@ pub(super) fn broken(origin: &str, reason: String) -> TransportError {
 }
 
 impl Dial {
-    pub(super) fn new(address: &Address, reach: Arc<Reach>, trust: Arc<Trust>) -> Self {
+    pub(super) fn new(address: &Address, means: Means) -> Self {
         let (host, port) = address.host_and_port();
         Self {
             origin: address.origin().to_owned(),
             tls: address.is_tls(),
             host: host.to_owned(),
             port,
-            reach,
-            trust,
+            means,
         }
     }
 
@@ -88,13 +94,10 @@ impl Dial {
     }
 
     async fn connect_in_time(&self, wanted: Wanted) -> Result<Dialed, TransportError> {
-        let tcp = self.tcp().await?;
-        tcp.set_nodelay(true)
-            .map_err(|error| self.failed(error.to_string()))?;
-        let socket = Quick(tcp);
+        let socket = self.socket().await?;
         if !self.tls {
             return Ok(Dialed {
-                io: Box::new(socket),
+                io: socket,
                 http2: wanted == Wanted::Http2,
             });
         }
@@ -102,8 +105,8 @@ impl Dial {
     }
 
     #[cfg(feature = "tls")]
-    async fn secure(&self, socket: Quick, wanted: Wanted) -> Result<Dialed, TransportError> {
-        let (io, http2) = secure::secure(socket, &self.trust, &self.host, wanted)
+    async fn secure(&self, socket: Box<dyn Io>, wanted: Wanted) -> Result<Dialed, TransportError> {
+        let (io, http2) = secure::secure(socket, &self.means.trust, &self.host, wanted)
             .await
             .map_err(|reason| TransportError::Untrusted {
                 address: self.origin.clone(),
@@ -113,7 +116,7 @@ impl Dial {
     }
 
     #[cfg(not(feature = "tls"))]
-    async fn secure(&self, _: Quick, _: Wanted) -> Result<Dialed, TransportError> {
+    async fn secure(&self, _: Box<dyn Io>, _: Wanted) -> Result<Dialed, TransportError> {
         Err(TransportError::Unsupported {
             address: self.origin.clone(),
             reason: "this server was built without TLS; use one with the feature `tls`".into(),
@@ -121,18 +124,18 @@ impl Dial {
     }
 
     /// To the first address of the host that answers, of those that may be dialled.
-    async fn tcp(&self) -> Result<TcpStream, TransportError> {
-        let addresses = tokio::net::lookup_host((self.host.as_str(), self.port))
-            .await
-            .map_err(|error| self.failed(error.to_string()))?;
+    async fn socket(&self) -> Result<Box<dyn Io>, TransportError> {
+        let Means { network, reach, .. } = &self.means;
+        let addresses = network.resolve(&self.host, self.port).await;
+        let addresses = addresses.map_err(|error| self.failed(error.to_string()))?;
         let mut failure = self.failed("its name leads to no address".to_owned());
         let mut is_dialled = false;
         for address in addresses {
-            match self.reach.check(address.ip()) {
+            match reach.check(address.ip()) {
                 Ok(()) => {
                     is_dialled = true;
-                    match TcpStream::connect(address).await {
-                        Ok(tcp) => return Ok(tcp),
+                    match network.connect(address).await {
+                        Ok(socket) => return Ok(socket),
                         Err(error) => failure = self.failed(error.to_string()),
                     }
                 }
@@ -153,57 +156,5 @@ impl Dial {
             address: self.origin.clone(),
             reason,
         }
-    }
-}
-
-/// A socket that acknowledges at once what it has read. An endpoint whose sockets have
-/// Nagle's algorithm on holds a second small write back until the first is acknowledged,
-/// which by default takes up to 40 ms.
-pub(super) struct Quick(TcpStream);
-
-impl AsyncRead for Quick {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.0).poll_read(cx, buf);
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if read.is_ready() {
-            // A hint: the connection works as well without it. The kernel forgets it after
-            // a while, hence at each read.
-            drop(self.0.set_quickack(true));
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Quick {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
     }
 }

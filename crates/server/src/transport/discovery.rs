@@ -102,7 +102,7 @@ impl HttpTransport {
         limit: Duration,
     ) -> Result<Discovered, DiscoveryError> {
         let address = Address::parse(uri)?;
-        let pool = Arc::new(Pool::new(&address, self.reach.clone(), self.trust.clone()));
+        let pool = Arc::new(Pool::new(&address, self.means.clone()));
         let place = Place { address, pool };
         let asked = self.ask(&place, http1, additional_headers);
         tokio::time::timeout(limit, asked)

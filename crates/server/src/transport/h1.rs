@@ -3,8 +3,9 @@
 //! The request goes out with the first bytes of its body: if they are all of it, it has a
 //! length, else it is chunked.
 
-use super::dial::{self, Io};
+use super::dial;
 use super::h2::{HEAD_BYTES_MAX, asked_twice};
+use super::network::Io;
 use super::pool::Pool;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};

@@ -1,16 +1,19 @@
 //! HTTP/2: one connection, and the two directions of a stream on it.
 
-use super::dial::{self, Io};
+use super::dial;
+use super::network::Io;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
-use h2::{Reason, RecvStream, SendStream};
+use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
 use http::Request;
+use latchwork_engine::mutation::Mutation;
 use latchwork_runtime::transport::{ReceiveBody, ResponseHead, SendBody, Stream, TransportError};
-use std::future::Future;
+use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
@@ -18,6 +21,11 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// Bytes of the head of a response.
 pub(super) const HEAD_BYTES_MAX: u32 = 64 << 10;
+/// Between two questions to the other side whether it is still there, while it has streams.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Until it must have answered. If it has not, nothing new is sent there; what it has goes on, by
+/// the time that its handlers are given: a process that computes answers nothing.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// HTTP/2 counts a window in 31 bits, and takes no more in one piece.
 const SEND_BYTES_MAX: usize = (1 << 31) - 1;
 
@@ -55,7 +63,7 @@ impl Drop for Place {
 impl Connection {
     /// Says hello, and drives the connection until it ends or nothing uses it any more.
     pub(super) async fn start(io: Box<dyn Io>, origin: &str) -> Result<Self, TransportError> {
-        let (requests, connection) = h2::client::Builder::new()
+        let (requests, mut connection) = h2::client::Builder::new()
             .initial_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_frame_size(FRAME_BYTES_MAX)
@@ -64,23 +72,37 @@ impl Connection {
             .handshake(io)
             .await
             .map_err(|error| broken(origin, &error))?;
+        let state = Arc::new(State {
+            origin: origin.to_owned(),
+            open: AtomicUsize::new(0),
+            retired: AtomicBool::new(false),
+        });
+        let pings = connection.ping_pong();
+        let watched = state.clone();
         let driver = tokio::spawn(async move {
-            // Each stream hears for itself why the connection ended.
-            drop(connection.await);
+            let watch = async {
+                if let Some(pings) = pings {
+                    watched.retire_when_silent(pings).await;
+                }
+                pending::<()>().await;
+            };
+            tokio::select! {
+                biased;
+                // Each stream hears for itself why the connection ended.
+                _ = connection => {}
+                () = watch => {}
+            }
         });
         Ok(Self {
             requests,
-            state: Arc::new(State {
-                origin: origin.to_owned(),
-                open: AtomicUsize::new(0),
-                retired: AtomicBool::new(false),
-            }),
+            state,
             driver,
         })
     }
 
     pub(super) fn is_usable(&self) -> bool {
-        !self.driver.is_finished() && !self.state.retired.load(Ordering::Relaxed)
+        let has_ended = self.driver.is_finished() || self.state.retired.load(Ordering::Relaxed);
+        !has_ended || Mutation::DeadConnectionKept.is_on()
     }
 
     pub(super) fn has_room(&self, streams_max: usize) -> bool {
@@ -93,6 +115,37 @@ impl Connection {
         Lease {
             requests: self.requests.clone(),
             place: Place(self.state.clone()),
+        }
+    }
+}
+
+impl State {
+    /// Asks now and then whether the other side is there; returns when it does not say so in time.
+    /// A network that loses everything without a word would otherwise take each new stream for
+    /// as long as the system goes on sending, which is a quarter of an hour.
+    async fn retire_when_silent(&self, mut pings: PingPong) {
+        loop {
+            tokio::time::sleep(PING_INTERVAL).await;
+            if self.open.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            if pings.send_ping(Ping::opaque()).is_err() {
+                return;
+            }
+            let pong = poll_fn(|cx| pings.poll_pong(cx));
+            match tokio::time::timeout(PING_TIMEOUT, pong).await {
+                Ok(Ok(_)) => {}
+                // The connection ends, and says so itself.
+                Ok(Err(_)) => return,
+                Err(_) => {
+                    self.retired.store(true, Ordering::Relaxed);
+                    tracing::warn!(
+                        address = self.origin,
+                        "a connection is silent: new attempts take another"
+                    );
+                    return;
+                }
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   OpenRequest ──▶ address (uri, cached) ──▶ pool (one per authority) ──▶ h2 stream | h1 exchange
-//!                                               └─ dial: name ──▶ reach ──▶ TCP, TLS
+//!                                               └─ dial: name ──▶ reach ──▶ network, TLS
 //! ```
 //!
 //! Comes in: what to ask a deployment for. Goes out: both directions of one request, as they
@@ -14,6 +14,7 @@ mod dial;
 mod discovery;
 mod h1;
 mod h2;
+mod network;
 mod pool;
 mod post;
 mod range;
@@ -22,11 +23,13 @@ mod reach;
 mod secure;
 
 pub use discovery::{Discovered, DiscoveryError};
+pub use network::{Io, Network};
 pub use range::{Range, Ranges};
 pub use reach::Reach;
 
 use crate::tls::Trust;
 use address::Address;
+use dial::Means;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request};
 use latchwork_protocol::service::identity::{SCHEME, SCHEME_HEADER, Signer, TOKEN_HEADER};
@@ -40,9 +43,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// Connections are kept until the other side closes them.
 pub struct HttpTransport {
     places: RwLock<Places>,
-    reach: Arc<Reach>,
+    means: Means,
     identity: Identity,
-    trust: Arc<Trust>,
 }
 
 /// What is known of the addresses that were spoken to.
@@ -71,24 +73,28 @@ impl HttpTransport {
     pub fn new(signer: Option<Signer>, clock: Arc<dyn Clock>) -> Self {
         Self {
             places: RwLock::default(),
-            reach: Arc::default(),
+            means: Means::default(),
             identity: Identity { signer, clock },
-            trust: Arc::default(),
         }
     }
 
     /// The same, with other addresses that may be dialled than those that are by default.
-    pub fn within(self, reach: Reach) -> Self {
-        Self {
-            reach: Arc::new(reach),
-            ..self
-        }
+    pub fn within(mut self, reach: Reach) -> Self {
+        self.means.reach = Arc::new(reach);
+        self
+    }
+
+    /// The same, in another network than that of this machine.
+    pub fn through(mut self, network: Arc<dyn Network>) -> Self {
+        self.means.network = network;
+        self
     }
 
     /// The same, with those who are trusted to be deployments; without, it is those whom the
     /// system trusts.
-    pub(crate) fn trusting(self, trust: Arc<Trust>) -> Self {
-        Self { trust, ..self }
+    pub(crate) fn trusting(mut self, trust: Arc<Trust>) -> Self {
+        self.means.trust = trust;
+        self
     }
 
     fn place(&self, uri: &str, http1: bool) -> Result<Arc<Place>, TransportError> {
@@ -103,10 +109,7 @@ impl HttpTransport {
         let pool = places
             .pools
             .entry(address.origin().to_owned())
-            .or_insert_with(|| {
-                let (reach, trust) = (self.reach.clone(), self.trust.clone());
-                Arc::new(Pool::new(&address, reach, trust))
-            })
+            .or_insert_with(|| Arc::new(Pool::new(&address, self.means.clone())))
             .clone();
         let place = Arc::new(Place { address, pool });
         places.by_uri[usize::from(http1)].insert(uri.to_owned(), place.clone());

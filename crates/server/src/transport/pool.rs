@@ -5,11 +5,9 @@
 //! connections full makes another, one at a time: those who wait meanwhile share the result.
 
 use super::address::Address;
-use super::dial::{Dial, Wanted};
+use super::dial::{Dial, Means, Wanted};
 use super::h1::{self, Idle};
 use super::h2::{self, Connection, Lease};
-use super::reach::Reach;
-use crate::tls::Trust;
 use http::Request;
 use latchwork_runtime::transport::{Stream, TransportError};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,9 +44,9 @@ enum Found {
 }
 
 impl Pool {
-    pub(super) fn new(address: &Address, reach: Arc<Reach>, trust: Arc<Trust>) -> Self {
+    pub(super) fn new(address: &Address, means: Means) -> Self {
         Self {
-            dial: Dial::new(address, reach, trust),
+            dial: Dial::new(address, means),
             connections: Mutex::default(),
             dialing: tokio::sync::Mutex::default(),
             idle: Mutex::default(),

@@ -1,6 +1,7 @@
 //! TLS over a socket, with the certificates that are trusted for deployments; or why there is none.
 
-use super::dial::{Io, Quick, REFUSAL, Wanted};
+use super::dial::{REFUSAL, Wanted};
+use super::network::Io;
 use crate::tls::Trust;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,7 +16,7 @@ use tokio_rustls::rustls::{CertificateError as Wrong, Error};
 /// A connection in TLS, and whether HTTP/2 may be spoken on it; or a text that says who does not
 /// trust whom.
 pub(super) async fn secure(
-    socket: Quick,
+    socket: Box<dyn Io>,
     trust: &Trust,
     host: &str,
     wanted: Wanted,
@@ -63,7 +64,7 @@ fn explained(error: &io::Error) -> String {
 
 /// A stream whose other side may refuse us with the first read: in TLS 1.3 the handshake is over on
 /// our side before a certificate of ours was looked at.
-struct Explained(TlsStream<Quick>);
+struct Explained(TlsStream<Box<dyn Io>>);
 
 impl AsyncRead for Explained {
     fn poll_read(

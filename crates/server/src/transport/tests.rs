@@ -13,7 +13,9 @@ use latchwork_runtime::registry::Deployment;
 use latchwork_runtime::transport::{ReceiveBody, ResponseHead};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -466,4 +468,61 @@ async fn a_name_is_judged_by_the_address_that_is_dialled() {
         .await
         .map(drop)
         .expect("loopback is allowed by default");
+}
+
+/// Connections that lead to a server which answers, or into nothing.
+#[derive(Debug, Default)]
+struct Lanes {
+    dialled: AtomicUsize,
+    answered: bool,
+    nothing: std::sync::Mutex<Vec<tokio::io::DuplexStream>>,
+}
+
+impl Network for Lanes {
+    fn resolve(&self, _: &str, port: u16) -> BoxFuture<std::io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move { Ok(vec![SocketAddr::from(([10, 0, 0, 1], port))]) })
+    }
+
+    fn connect(&self, _: SocketAddr) -> BoxFuture<std::io::Result<Box<dyn Io>>> {
+        self.dialled.fetch_add(1, Ordering::SeqCst);
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        if self.answered {
+            tokio::spawn(async move {
+                let mut connection = ::h2::server::handshake(theirs).await.expect("HTTP/2");
+                let mut streams = Vec::new();
+                while let Some(Ok(stream)) = connection.accept().await {
+                    streams.push(stream);
+                }
+            });
+        } else {
+            self.nothing.lock().expect("whole").push(theirs);
+        }
+        Box::pin(async move { Ok(Box::new(ours) as Box<dyn Io>) })
+    }
+}
+
+/// Time stands still but for waiting.
+#[tokio::test(start_paused = true)]
+async fn a_silent_connection_takes_no_more_streams_and_keeps_those_it_has() {
+    for (answered, dialled) in [(true, 1), (false, 2)] {
+        let lanes = Arc::new(Lanes {
+            answered,
+            ..Lanes::default()
+        });
+        let transport = transport().through(lanes.clone());
+        let to = deployment("http://endpoint:9080", false);
+        let mut first = open(&transport, &to).await.expect("a stream");
+        let _second = open(&transport, &to).await.expect("a stream");
+        assert_eq!(lanes.dialled.load(Ordering::SeqCst), 1);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let _third = open(&transport, &to).await.expect("a stream");
+        assert_eq!(lanes.dialled.load(Ordering::SeqCst), dialled, "{answered}");
+        // Whoever computes for a minute is not cut off.
+        first
+            .send
+            .send(Bytes::from_static(b"x"), false)
+            .expect("open");
+        let answer = poll_fn(|cx| Poll::Ready(first.receive.poll_head(cx))).await;
+        assert!(answer.is_pending(), "{answered}");
+    }
 }

@@ -102,10 +102,11 @@ impl Auditor {
         *earliest = until.min(*earliest);
     }
 
-    /// The code of a run is executed. Its value is like no other.
+    /// The code of a run is executed. Its value is like no other. Nobody can keep an attempt that was
+    /// given up, and has not heard of it, from beginning what a later one has recorded.
     pub(super) fn executes(&self, at: Place) -> u64 {
         let mut seen = self.seen();
-        let repeated = seen.observed.contains_key(&at);
+        let repeated = seen.observed.contains_key(&at) && !GIVEN_UP.get();
         seen.next_value += 1;
         let value = seen.next_value;
         seen.executions.entry(at).or_default().insert(value);
@@ -204,6 +205,9 @@ impl Auditor {
         let mut wrong = (known != outcome).then(|| {
             format!("{identity} ended as {known:?}, and somebody else was told {outcome:?}")
         });
+        if value.is_none() && !outcome.starts_with("failed: ") {
+            wrong = Some(format!("{identity} ended as {outcome:?}, which is nothing"));
+        }
         if let Some(value) = value {
             let said = seen.returned.get(&value.invocation);
             if !said.is_some_and(|said| said.contains(outcome)) {

@@ -11,13 +11,15 @@
 //! [`workload`] draws what clients ask and what handlers do, which [`script`] plays through the
 //! SDK; [`faults`] is what goes wrong, in [`storage`] and in [`pipe`]; [`world`] lets it happen and
 //! then come to rest; [`auditor`] is a naive model of what anybody outside may see; [`trace`] is
-//! what was seen. Start at [`play`].
+//! what was seen. Start at [`Ring::play`]. [`network`] is the ring around, which has all of these but the
+//! pipe and the world.
 //!
 //! Nothing here reads the time or a random source of the machine: one seed gives one trace.
 
 mod auditor;
 mod faults;
 pub(crate) mod mutations;
+mod network;
 mod pipe;
 mod random;
 mod replica;
@@ -28,6 +30,7 @@ mod trace;
 mod workload;
 mod world;
 
+use clap::ValueEnum;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -39,13 +42,38 @@ pub(crate) struct Played {
     pub(crate) records: u64,
     /// Crashes it went through.
     pub(crate) crashes: u64,
+    /// Connections that were made over a network.
+    pub(crate) connections: u64,
     /// The first thing that was wrong.
     pub(crate) wrong: Option<String>,
 }
 
-/// Plays one seed to its end.
-pub(crate) fn play(seed: u64) -> Played {
-    world::play(seed)
+/// The rings that are played here. The engine's is a test of its crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ring {
+    /// The real runtime and SDK over faulty storage and streams.
+    Runtime,
+    /// The real server and SDK, over a faulty network.
+    Network,
+}
+
+impl std::fmt::Display for Ring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Runtime => "runtime",
+            Self::Network => "network",
+        })
+    }
+}
+
+impl Ring {
+    /// Plays one seed to its end.
+    pub(crate) fn play(self, seed: u64) -> Played {
+        match self {
+            Self::Runtime => world::play(seed),
+            Self::Network => network::play(seed),
+        }
+    }
 }
 
 /// What many seeds came to.
@@ -54,6 +82,7 @@ pub(crate) struct Sum {
     pub(crate) seeds: u64,
     pub(crate) records: u64,
     pub(crate) crashes: u64,
+    pub(crate) connections: u64,
     pub(crate) took: Duration,
 }
 
@@ -61,7 +90,7 @@ pub(crate) struct Sum {
 ///
 /// # Errors
 /// The first seed that fails, with what was wrong and the command that repeats it.
-pub(crate) fn play_all(seeds: Range<u64>, threads: u64) -> Result<Sum, String> {
+pub(crate) fn play_all(ring: Ring, seeds: Range<u64>, threads: u64) -> Result<Sum, String> {
     let began = Instant::now();
     let parts: Vec<Result<Sum, String>> = std::thread::scope(|scope| {
         let parts: Vec<_> = (0..threads.max(1))
@@ -70,7 +99,7 @@ pub(crate) fn play_all(seeds: Range<u64>, threads: u64) -> Result<Sum, String> {
                     .clone()
                     .skip(first as usize)
                     .step_by(threads.max(1) as usize);
-                scope.spawn(move || play_some(mine))
+                scope.spawn(move || play_some(ring, mine))
             })
             .collect();
         let joined = parts.into_iter().map(|part| part.join());
@@ -84,31 +113,33 @@ pub(crate) fn play_all(seeds: Range<u64>, threads: u64) -> Result<Sum, String> {
         sum.seeds += part.seeds;
         sum.records += part.records;
         sum.crashes += part.crashes;
+        sum.connections += part.connections;
     }
     sum.took = began.elapsed();
     Ok(sum)
 }
 
-fn play_some(seeds: impl Iterator<Item = u64>) -> Result<Sum, String> {
+fn play_some(ring: Ring, seeds: impl Iterator<Item = u64>) -> Result<Sum, String> {
     let mut sum = Sum::default();
     for seed in seeds {
-        let played = play(seed);
+        let played = ring.play(seed);
         if let Some(wrong) = played.wrong {
-            return Err(failed(seed, &wrong, &played.trace));
+            return Err(failed(ring, seed, &wrong, &played.trace));
         }
         sum.seeds += 1;
         sum.records += played.records;
         sum.crashes += played.crashes;
+        sum.connections += played.connections;
     }
     Ok(sum)
 }
 
 /// What is said of a seed that fails: the end of its trace, what was wrong, how to repeat it.
-pub(crate) fn failed(seed: u64, wrong: &str, trace: &[String]) -> String {
+pub(crate) fn failed(ring: Ring, seed: u64, wrong: &str, trace: &[String]) -> String {
     let tail = &trace[trace.len().saturating_sub(40)..];
     format!(
         "{}\nseed {seed} failed: {wrong}\nagain with\n  cargo run -p latchwork-sim --features rings \
-         -- simulate --ring runtime --seed {seed} --trace",
+         -- simulate --ring {ring} --seed {seed} --trace",
         tail.join("\n")
     )
 }
@@ -117,27 +148,47 @@ pub(crate) fn failed(seed: u64, wrong: &str, trace: &[String]) -> String {
 mod tests {
     use super::*;
 
-    /// Seeds that have failed once.
-    const SEEDS: &str = include_str!("seeds.txt");
+    /// Seeds that have failed once, of each ring.
+    const RUNTIME_SEEDS: &str = include_str!("seeds.txt");
+    const NETWORK_SEEDS: &str = include_str!("network/seeds.txt");
     /// What a plain test run plays beside them.
     const COUNT: u64 = 50;
 
-    fn kept_seeds() -> Vec<u64> {
-        let lines = SEEDS.lines().filter(|line| !line.starts_with('#'));
+    fn kept_seeds(text: &str) -> Vec<u64> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
         let first = lines.filter_map(|line| line.split_whitespace().next());
         first.filter_map(|seed| seed.parse().ok()).collect()
     }
 
-    #[test]
-    fn whatever_happens_nothing_is_lost_and_nothing_happens_twice() {
-        for seed in kept_seeds() {
-            let played = play(seed);
+    fn holds(ring: Ring, kept: &str) -> Sum {
+        for seed in kept_seeds(kept) {
+            let played = ring.play(seed);
             if let Some(wrong) = played.wrong {
-                panic!("{}", failed(seed, &wrong, &played.trace));
+                panic!("{}", failed(ring, seed, &wrong, &played.trace));
             }
         }
-        let sum = play_all(1..COUNT + 1, 2).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let sum = play_all(ring, 1..COUNT + 1, 2).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert!(sum.crashes > 0 && sum.records > 0, "{sum:?}");
+        sum
+    }
+
+    #[test]
+    fn whatever_happens_nothing_is_lost_and_nothing_happens_twice() {
+        holds(Ring::Runtime, RUNTIME_SEEDS);
+    }
+
+    #[test]
+    fn nor_over_a_network_whatever_that_does() {
+        let sum = holds(Ring::Network, NETWORK_SEEDS);
+        assert!(sum.connections > sum.seeds, "{sum:?}");
+    }
+
+    fn are_found(ring: Ring, names: &[&str]) {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        for mutation in mutations::named(ring, &names).unwrap() {
+            let found = mutations::hunt(ring, mutation, 20);
+            assert!(found.is_some(), "{mutation:?} is not found");
+        }
     }
 
     #[test]
@@ -150,20 +201,23 @@ mod tests {
             "timer-early",
             "replay-backwards",
         ];
-        let hunted = mutations::named(&names.map(String::from)).unwrap();
-        for mutation in hunted {
-            let found = mutations::hunt(mutation, 20);
-            assert!(found.is_some(), "{mutation:?} is not found");
+        are_found(Ring::Runtime, &names);
+        let names = ["idempotency-ignored", "suspended-is-done", "cut-is-done"];
+        are_found(Ring::Network, &names);
+    }
+
+    fn repeats(ring: Ring, seeds: [u64; 4]) {
+        for seed in seeds {
+            let (first, second) = (ring.play(seed).trace, ring.play(seed).trace);
+            let apart = first.iter().zip(&second).position(|(a, b)| a != b);
+            assert_eq!(apart.map(|at| (&first[at], &second[at])), None);
+            assert_eq!(first.len(), second.len());
         }
     }
 
     #[test]
     fn one_seed_gives_one_trace() {
-        for seed in [3, 5, 7, 42] {
-            let (first, second) = (play(seed).trace, play(seed).trace);
-            let apart = first.iter().zip(&second).position(|(a, b)| a != b);
-            assert_eq!(apart.map(|at| (&first[at], &second[at])), None);
-            assert_eq!(first.len(), second.len());
-        }
+        repeats(Ring::Runtime, [3, 5, 7, 42]);
+        repeats(Ring::Network, [3, 6, 8, 42]);
     }
 }

@@ -1,5 +1,6 @@
 //! Deliberate bugs, and in how many seeds the ring finds each.
 
+use super::Ring;
 use latchwork_engine::mutation::{Mutation, choose};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,10 +13,10 @@ pub(crate) struct Found {
 }
 
 /// Plays seeds from 1 on with this bug switched on, until one fails.
-pub(crate) fn hunt(mutation: Mutation, seeds_max: u64) -> Option<Found> {
+pub(crate) fn hunt(ring: Ring, mutation: Mutation, seeds_max: u64) -> Option<Found> {
     choose(Some(mutation));
     let found = (1..=seeds_max).find_map(|seed| {
-        let played = catch_unwind(AssertUnwindSafe(|| super::play(seed)));
+        let played = catch_unwind(AssertUnwindSafe(|| ring.play(seed)));
         let wrong = match played {
             Ok(played) => played.wrong?,
             Err(_) => "something panicked".to_owned(),
@@ -26,13 +27,16 @@ pub(crate) fn hunt(mutation: Mutation, seeds_max: u64) -> Option<Found> {
     found
 }
 
-/// The bugs with these names; all, if there are no names.
+/// The bugs with these names; if there are no names, all that the ring can meet.
 ///
 /// # Errors
 /// If there is no bug of a name.
-pub(crate) fn named(names: &[String]) -> Result<Vec<Mutation>, String> {
+pub(crate) fn named(ring: Ring, names: &[String]) -> Result<Vec<Mutation>, String> {
     if names.is_empty() {
-        return Ok(Mutation::ALL.to_vec());
+        let all = Mutation::ALL.iter().copied();
+        let can_meet =
+            |it: &Mutation| ring == Ring::Network || !Mutation::OF_THE_SERVER.contains(it);
+        return Ok(all.filter(can_meet).collect());
     }
     let named = |name: &String| {
         let mut all = Mutation::ALL.iter().copied();

@@ -109,6 +109,7 @@ pub(super) fn play(seed: u64) -> Played {
             trace: world.fates.trace.take(),
             records: world.records,
             crashes: world.crashes,
+            connections: 0,
         }
     })
 }
