@@ -110,10 +110,7 @@ fn run(completion: u32) -> Entry {
 }
 
 fn proposal(completion: u32) -> Entry {
-    let settled = Some(Settled::Value(Span {
-        at: 0,
-        len: 6,
-    }));
+    let settled = Some(Settled::Value(Span { at: 0, len: 6 }));
     let proposed = ProposeRun {
         completion,
         settled,
@@ -122,10 +119,7 @@ fn proposal(completion: u32) -> Entry {
 }
 
 fn output() -> Entry {
-    let settled = Some(Settled::Value(Span {
-        at: 0,
-        len: 6,
-    }));
+    let settled = Some(Settled::Value(Span { at: 0, len: 6 }));
     entry(b"output", Op::Output(Output { settled }))
 }
 
