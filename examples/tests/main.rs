@@ -4,6 +4,7 @@
 //! what LATCHWORK_BIN names.
 
 mod guide;
+mod secure;
 mod world;
 
 use std::process::Command;

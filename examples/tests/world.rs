@@ -147,7 +147,7 @@ pub(crate) fn binary(example: &str) -> PathBuf {
     path.into()
 }
 
-fn server_binary() -> PathBuf {
+pub(crate) fn server_binary() -> PathBuf {
     let beside = || binary("greeter").with_file_name("latchwork");
     let path = std::env::var_os("LATCHWORK_BIN").map_or_else(beside, PathBuf::from);
     assert!(
