@@ -6,14 +6,13 @@
 //!
 //! Kill it in between, and start it again: the report is finished, and no page is made twice.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use latchwork::client::{ClientError, Status};
+use latchwork::client::{Client, ClientError, Status};
 use latchwork::embedded::Latchwork;
 use latchwork::{Result, WorkflowContext};
 use serde::{Deserialize, Serialize};
@@ -47,18 +46,18 @@ type Answer = Result<(StatusCode, Json<Option<String>>), (StatusCode, String)>;
 
 /// Orders a report. It is made from now on, whatever happens.
 async fn order(
-    State(latchwork): State<Arc<Latchwork>>,
+    State(client): State<Client>,
     Path(name): Path<String>,
     Json(order): Json<Order>,
 ) -> Answer {
-    let report = ReportClient::new(latchwork.client(), name).run(order);
+    let report = ReportClient::new(&client, name).run(order);
     report.send().await.map_err(failed)?;
     Ok((StatusCode::ACCEPTED, Json(None)))
 }
 
 /// The report, if it is there.
-async fn look(State(latchwork): State<Arc<Latchwork>>, Path(name): Path<String>) -> Answer {
-    let report = latchwork.client().workflow::<String>("Report", name);
+async fn look(State(client): State<Client>, Path(name): Path<String>) -> Answer {
+    let report = client.workflow::<String>("Report", name);
     match report.output().await.map_err(failed)? {
         Status::Done(report) => Ok((StatusCode::OK, Json(Some(report)))),
         Status::Running => Ok((StatusCode::ACCEPTED, Json(None))),
@@ -82,8 +81,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let latchwork = Latchwork::embedded(directory).bind(Report).start().await?;
     let router = Router::new()
         .route("/reports/{name}", post(order).get(look))
-        .with_state(Arc::new(latchwork));
+        .with_state(latchwork.client().clone());
     let listener = tokio::net::TcpListener::bind(address).await?;
-    axum::serve(listener, router).await?;
+    let interrupted = async {
+        // Without signals there is only the hard way.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    axum::serve(listener, router)
+        .with_graceful_shutdown(interrupted)
+        .await?;
+    // Steps that run are recorded; what is not over goes on at the next start.
+    latchwork.shutdown().await?;
     Ok(())
 }

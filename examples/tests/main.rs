@@ -4,6 +4,7 @@
 //! what LATCHWORK_BIN names.
 
 mod guide;
+mod secure;
 mod world;
 
 use std::process::Command;
@@ -77,6 +78,41 @@ async fn what_a_client_is_told_when_it_goes_wrong() {
         "{away:?}"
     );
     assert!(Client::new("localhost:8080").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_does_not_notice_that_the_server_is_killed() {
+    let mut world = World::new("greeter").await;
+    let client = Client::builder(&world.ingress).retry(RetryPolicy::default());
+    let client = client.build().unwrap();
+    let target = || Target::service("Greeter", "greet");
+    let sent = client.call::<String, _>(target(), &"Ada");
+    let sent = sent.idempotency_key("once").send().await.unwrap();
+    // Both are on their way for two seconds: the greeter sleeps.
+    let waiting = {
+        let client = client.clone();
+        let call = async move {
+            let call = client.call::<String, _>(target(), &"Ada");
+            call.idempotency_key("once").await
+        };
+        tokio::spawn(call)
+    };
+    let attached = {
+        let sent = sent.clone();
+        tokio::spawn(async move { sent.attach().await })
+    };
+    world.kill();
+    world.restart();
+    let greeting = waiting.await.unwrap().unwrap();
+    assert_eq!(attached.await.unwrap().unwrap(), greeting);
+    assert_eq!(
+        client
+            .idempotent::<String>(target(), "once")
+            .output()
+            .await
+            .unwrap(),
+        Status::Done(greeting)
+    );
 }
 
 #[tokio::test]

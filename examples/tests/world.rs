@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -30,24 +30,19 @@ pub(crate) struct World {
     pub(crate) ingress: String,
     pub(crate) example: &'static str,
     lines: Receiver<String>,
-    _processes: [Process; 2],
-    _data: tempfile::TempDir,
+    /// Of ingress and admin API.
+    ports: [String; 2],
+    server: Process,
+    _handlers: Process,
+    data: tempfile::TempDir,
 }
 
 impl World {
     pub(crate) async fn new(example: &'static str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let [ingress, admin, endpoint] = free_addresses();
-        let server = Command::new(server_binary())
-            .arg("serve")
-            .env("LATCHWORK_INGRESS_ADDR", &ingress)
-            .env("LATCHWORK_ADMIN_ADDR", &admin)
-            .env("LATCHWORK_DATA_DIR", data.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
-        let server = Process(server);
+        let ports = [ingress.clone(), admin.clone()];
+        let server = serve(&ports, data.path());
         let (handlers, lines) = start(example, &[&endpoint]);
         for address in [&ingress, &admin, &endpoint] {
             wait_for(address);
@@ -60,8 +55,10 @@ impl World {
             ingress: at,
             example,
             lines,
-            _processes: [server, handlers],
-            _data: data,
+            ports,
+            server,
+            _handlers: handlers,
+            data,
         }
     }
 
@@ -73,10 +70,34 @@ impl World {
         self.client.call(target, input).await
     }
 
+    /// Kills the server, without a word to anybody.
+    pub(crate) fn kill(&mut self) {
+        self.server.0.kill().unwrap();
+        self.server.0.wait().unwrap();
+    }
+
+    /// Starts it again, on what it has left.
+    pub(crate) fn restart(&mut self) {
+        self.server = serve(&self.ports, self.data.path());
+    }
+
     /// The next line that the example prints.
     pub(crate) fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("a line")
     }
+}
+
+/// Starts a server.
+fn serve([ingress, admin]: &[String; 2], data: &Path) -> Process {
+    let server = Command::new(server_binary())
+        .arg("serve")
+        .env("LATCHWORK_INGRESS_ADDR", ingress)
+        .env("LATCHWORK_ADMIN_ADDR", admin)
+        .env("LATCHWORK_DATA_DIR", data)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    Process(server.expect("the server starts"))
 }
 
 /// Starts an example; gives what it prints, line by line.
@@ -126,7 +147,7 @@ pub(crate) fn binary(example: &str) -> PathBuf {
     path.into()
 }
 
-fn server_binary() -> PathBuf {
+pub(crate) fn server_binary() -> PathBuf {
     let beside = || binary("greeter").with_file_name("latchwork");
     let path = std::env::var_os("LATCHWORK_BIN").map_or_else(beside, PathBuf::from);
     assert!(

@@ -70,7 +70,7 @@ impl ClientBuilder {
     /// Sets how requests are repeated that come to nothing and can safely be made again:
     ///
     /// - any, when no connection was made or the server says that it has not taken it;
-    /// - when a connection broke: calls with an idempotency key, the run of a workflow (then what
+    /// - when a connection broke, or the server stopped: calls with an idempotency key, the run of a workflow (then what
     ///   is awaited is the one run of its key), results, completions of awakeables and
     ///   cancellations.
     ///

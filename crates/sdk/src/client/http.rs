@@ -273,13 +273,15 @@ impl Answer {
         })
     }
 
-    /// Whether it is a refusal upon which the request may be made again: the server says so itself,
-    /// or something before it has no server to pass it on to.
+    /// Whether it is a refusal upon which the request may be made again: the server says that it has
+    /// not taken it; or it stopped, or something before it does not reach it, and twice is as good
+    /// as once.
     fn may_be_repeated(&self, repeatable: bool) -> bool {
         let source = self.headers.get(ERROR_SOURCE);
         match source {
-            Some(source) => source != "invocation" && self.headers.contains_key(RETRY_AFTER),
-            None => repeatable && matches!(self.status.as_u16(), 502..=504),
+            Some(source) if source == "invocation" => false,
+            Some(_) if self.headers.contains_key(RETRY_AFTER) => true,
+            _ => repeatable && is_out_of_service(self.status.as_u16()),
         }
     }
 
@@ -303,6 +305,11 @@ impl Answer {
             reason: reason.into(),
         }
     }
+}
+
+/// Whether a status says that no server was there, or that it went away.
+pub(super) fn is_out_of_service(status: u16) -> bool {
+    matches!(status, 502..=504)
 }
 
 /// An error with what caused it: that of a connection says little by itself.

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::ClientError;
 use super::door::{Accepted, Asked, Door, Order, Reference};
-use super::http::{Answer, Http};
+use super::http::{Answer, Http, is_out_of_service};
 use super::retry::Patience;
 use crate::target::{Parameter, Target};
 
@@ -57,8 +57,8 @@ impl Remote {
         request.repeatable(repeatable).send().await?.success()
     }
 
-    /// Calls the run of a workflow. When the connection breaks, it may have been started or not:
-    /// then it is started unless it was, and awaited.
+    /// Calls the run of a workflow. When the connection breaks, or the server stops, it may have been
+    /// started or not: then it is started unless it was, and awaited.
     async fn call_run(&self, order: Order) -> Result<Answer, ClientError> {
         let bytes = order.parameter.bytes?;
         let again = || Order {
@@ -72,7 +72,7 @@ impl Remote {
             idempotency_key: order.idempotency_key.clone(),
         };
         let error = match self.order("call", "", again()).await {
-            Err(error @ ClientError::Unanswered { .. }) => error,
+            Err(error) if may_have_been_taken(&error) => error,
             other => return other,
         };
         let Some(pause) = Patience::new(self.ingress.retry()).pause(None) else {
@@ -176,6 +176,15 @@ impl Door for Remote {
 
     fn place(&self) -> String {
         self.ingress.base().to_owned()
+    }
+}
+
+/// Whether a request came to nothing that the server may have taken nevertheless.
+fn may_have_been_taken(error: &ClientError) -> bool {
+    match error {
+        ClientError::Unanswered { .. } => true,
+        ClientError::Refused { status, .. } => is_out_of_service(*status),
+        _ => false,
     }
 }
 

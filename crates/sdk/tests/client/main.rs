@@ -80,6 +80,35 @@ async fn what_the_server_has_not_taken_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_stops_is_asked_again_where_that_does_no_harm() {
+    const STOPPED: &str = "x-restate-error-source: ingress\r\nx-restate-id: inv_1\r\n";
+    let stopped = Answer(503, STOPPED, r#"{"message": "the server stopped"}"#);
+    let server = Server::plays(&[
+        stopped,
+        Answer(200, "", "7"),
+        stopped,
+        Answer(
+            202,
+            "",
+            r#"{"invocationId": "inv_1", "status": "PreviouslyAccepted"}"#,
+        ),
+        stopped,
+        Answer(200, "", "8"),
+        stopped,
+    ]);
+    let client = client(&server);
+    let invocation = client.invocation::<u32>("inv_1");
+    assert_eq!(invocation.attach().await.unwrap(), 7);
+    assert_eq!(JobClient::new(&client, "a").run(3).await.unwrap(), 8);
+    let error = client.call::<u32, _>(add(), &3).await.unwrap_err();
+    assert!(
+        matches!(error, ClientError::Refused { status: 503, .. }),
+        "{error}"
+    );
+    assert_eq!(lines(server).len(), 7);
+}
+
+#[tokio::test]
 async fn refusals_and_failures_are_answers() {
     let failed = "x-restate-error-source: invocation\r\nretry-after: 0\r\n";
     let server = Server::plays(&[
