@@ -269,6 +269,7 @@ fn error_schema() -> Value {
             "source": {"enum": ["ingress", "invocation"]},
             "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
             "stacktrace": {"type": "string"},
+            "restate_code": {"type": "string", "description": "A stable code, where the refusal has one"},
         },
     })
 }
