@@ -19,7 +19,6 @@ mod auditor;
 mod faults;
 pub(crate) mod mutations;
 mod pipe;
-mod random;
 mod replica;
 mod script;
 mod storage;
@@ -28,6 +27,7 @@ mod trace;
 mod workload;
 mod world;
 
+use latchwork_engine::seeded as random;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
