@@ -140,7 +140,10 @@ impl<C: Clock> SteadyClock<C> {
         if wall > slowly + LEAP {
             shown.leapt += wall - slowly;
         }
-        shown.time = slowly.max(wall);
+        shown.time = match Mutation::StampRunsBack.is_on() {
+            false => slowly.max(wall),
+            true => wall,
+        };
         (shown.time, wall)
     }
 }
