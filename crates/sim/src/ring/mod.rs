@@ -148,6 +148,7 @@ mod tests {
             "state-not-written",
             "promise-twice",
             "timer-early",
+            "clock-stands-still",
             "replay-backwards",
         ];
         let hunted = mutations::named(&names.map(String::from)).unwrap();
