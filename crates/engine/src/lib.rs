@@ -26,6 +26,8 @@ mod partition;
 pub mod read;
 #[cfg(test)]
 mod script;
+#[doc(hidden)]
+pub mod seeded;
 mod transition;
 mod value;
 mod view;

@@ -47,6 +47,8 @@ pub enum Mutation {
     RetryNotArmed,
     /// Records are stamped with a clock that has run back.
     StampRunsBack,
+    /// The clock stands still while that on the wall is set back.
+    ClockStandsStill,
     /// Notifications are replayed in another order.
     ReplayBackwards,
     /// The log forgets what the tables have not persisted.
@@ -104,6 +106,7 @@ impl Mutation {
         Self::TimerEarly,
         Self::RetryNotArmed,
         Self::StampRunsBack,
+        Self::ClockStandsStill,
         Self::ReplayBackwards,
         Self::TrimmedTooFar,
         Self::PersistSkipped,
@@ -190,6 +193,10 @@ impl Mutation {
             Self::StampRunsBack => (
                 "stamp-runs-back",
                 "records are stamped with a clock that has run back",
+            ),
+            Self::ClockStandsStill => (
+                "clock-stands-still",
+                "the clock stands still while that on the wall is set back",
             ),
             Self::ReplayBackwards => (
                 "replay-backwards",

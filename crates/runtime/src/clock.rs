@@ -135,12 +135,18 @@ impl<C: Clock> SteadyClock<C> {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, wall) = (Instant::now(), Duration::from_millis(self.wall.now_ms()));
         let passed = at.saturating_duration_since(shown.at);
-        let slowly = shown.time + passed - passed / SLOWER;
+        let slowly = match Mutation::ClockStandsStill.is_on() {
+            false => shown.time + passed - passed / SLOWER,
+            true => shown.time,
+        };
         shown.at = at;
         if wall > slowly + LEAP {
             shown.leapt += wall - slowly;
         }
-        shown.time = slowly.max(wall);
+        shown.time = match Mutation::StampRunsBack.is_on() {
+            false => slowly.max(wall),
+            true => wall,
+        };
         (shown.time, wall)
     }
 }
@@ -151,6 +157,9 @@ impl<C: Clock> Clock for SteadyClock<C> {
     }
 
     fn ahead_ms(&self) -> u64 {
+        if Mutation::ClockStandsStill.is_on() {
+            return 0;
+        }
         let (time, wall) = self.look();
         (time - wall).as_millis() as u64
     }

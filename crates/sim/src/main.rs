@@ -61,7 +61,7 @@ enum Ring {
     Mutations(simulate::Mutations),
     /// Puts very many invocations to sleep at once, looks at the server's memory, wakes all.
     Asleep(Asleep),
-    /// Runs the handlers with the released Rust SDK, for the other commands.
+    /// Runs the handlers with an SDK for Rust, for the other commands.
     #[command(hide = true)]
     Handlers(Handlers),
 }
@@ -69,6 +69,8 @@ enum Ring {
 /// Where to serve handlers.
 #[derive(Parser)]
 struct Handlers {
+    /// What they are written with.
+    sdk: Sdk,
     /// Where they are called.
     #[arg(env = "HANDLERS_ADDR")]
     address: SocketAddr,
@@ -119,7 +121,7 @@ struct Crash {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "rust,typescript"
+        default_value = "rust,latchwork,typescript"
     )]
     handlers: Vec<Sdk>,
     /// Kills handlers too, in half of the rounds.
@@ -158,7 +160,7 @@ async fn main() -> ExitCode {
                     .await
                     .map_err(|error| error.to_string())
             }
-            Ring::Handlers(Handlers { address, desk }) => handlers::rust::serve(address, desk)
+            Ring::Handlers(Handlers { sdk, address, desk }) => handlers::serve(sdk, address, desk)
                 .await
                 .map_err(|error| error.to_string()),
             #[cfg(feature = "rings")]

@@ -15,7 +15,6 @@
 //! `LATCHWORK_SEED=7` runs that seed alone, `LATCHWORK_SEED=1..5000` that many.
 
 mod auditor;
-mod random;
 mod rest;
 mod shell;
 mod workload;

@@ -1,8 +1,8 @@
 //! A partition as its shell would drive it, with every step apart so that faults fit between.
 
 use crate::auditor::Auditor;
-use crate::random::Random;
 use crate::workload::{Player, Program, Stop, interpret};
+use latchwork_engine::seeded::Random;
 use latchwork_engine::table::invocation::Status;
 use latchwork_engine::table::journal::{Body, Notification};
 use latchwork_engine::table::timer::{self, TimerKey};
@@ -243,7 +243,7 @@ impl Shell {
             };
             let mut progress = session.says();
             progress.end = Some(End::Failed(failed));
-            if random.chance(50) {
+            if random.percent(50) {
                 self.volatile.zombies.push(session);
             }
             self.propose(Command::Progress(progress));
@@ -272,10 +272,10 @@ impl Session {
             let new = &commands[self.sent..self.sent + count];
             progress.entries.extend(new.iter().cloned());
             for entry in &mut progress.entries {
-                entry.ack = random.chance(10);
+                entry.ack = random.percent(10);
             }
             self.sent += count;
-            if count == rest && matches!(stop, Stop::Done) && random.chance(50) {
+            if count == rest && matches!(stop, Stop::Done) && random.percent(50) {
                 progress.end = Some(End::Completed(true));
             }
             return Some(progress);
@@ -290,7 +290,7 @@ impl Session {
         }
         progress.end = Some(match stop {
             Stop::Done => End::Completed(true),
-            Stop::Waits(_) if random.chance(50) => return None,
+            Stop::Waits(_) if random.percent(50) => return None,
             Stop::Waits(future) => End::Suspended(Suspended {
                 future: Self::said_as(future, random),
                 replayed: self.replayed,
@@ -301,7 +301,7 @@ impl Session {
 
     /// As a tree, or flat as older versions say it: any of the leaves.
     fn said_as(future: Future, random: &mut Random) -> Future {
-        if random.chance(70) {
+        if random.percent(70) {
             return future;
         }
         let mut leaves = future.clone();
@@ -332,7 +332,7 @@ impl Session {
 /// What the code of a run gives: never the same twice.
 fn run_result(completion: u32, random: &mut Random) -> Entry {
     let raw = format!("{}", random.next());
-    let settled = if random.chance(10) {
+    let settled = if random.percent(10) {
         Settled::Failure(latchwork_engine::Failure::new(500, raw.clone()))
     } else {
         Settled::Value(Span {
@@ -343,7 +343,7 @@ fn run_result(completion: u32, random: &mut Random) -> Entry {
     Entry {
         ty: 0,
         raw: raw.into(),
-        ack: random.chance(50),
+        ack: random.percent(50),
         op: Some(Op::ProposeRun(ProposeRun {
             completion,
             settled: Some(settled),

@@ -1,9 +1,9 @@
 //! What happens next, while there are faults: each step is drawn.
 
 use crate::auditor::Auditor;
-use crate::random::Random;
 use crate::shell::Shell;
 use crate::workload::{FOR_EVER_MS, child, program};
+use latchwork_engine::seeded::Random;
 use latchwork_engine::table::invocation::{Invocation, Status};
 use latchwork_engine::table::journal::Body;
 use latchwork_engine::{
@@ -44,7 +44,7 @@ struct Faults {
 pub(crate) fn run(seed: u64) -> [MemoryView; 2] {
     let mut random = Random::new(seed);
     let mut draw = |max| {
-        if random.chance(70) {
+        if random.percent(70) {
             random.below(max)
         } else {
             0
@@ -115,10 +115,10 @@ impl World {
             84..90 => self.client(),
             90..94 => self.now += self.random.below(800),
             94..98 => drop(self.shells[own].look_at_timers(self.now)),
-            98 if self.random.chance(self.faults.crash * 10) => {
+            98 if self.random.percent(self.faults.crash * 10) => {
                 self.shells[own].restart(&mut self.auditor);
             }
-            _ if self.random.chance(self.faults.operate * 4) => self.operator(),
+            _ if self.random.percent(self.faults.operate * 4) => self.operator(),
             _ => {}
         }
     }
@@ -126,7 +126,7 @@ impl World {
     /// A crash between apply and commit leaves nothing, so the next apply does the same.
     fn apply(&mut self, own: usize) {
         let shell = &mut self.shells[own];
-        if self.random.chance(10) {
+        if self.random.percent(10) {
             assert_eq!(shell.peek(), shell.peek());
         }
         shell.apply(&mut self.auditor);
@@ -137,10 +137,10 @@ impl World {
             return;
         };
         let notifies = matches!(effect, Effect::Notify { .. });
-        if !notifies && self.random.chance(self.faults.lose) {
+        if !notifies && self.random.percent(self.faults.lose) {
             return;
         }
-        if self.random.chance(self.faults.double) {
+        if self.random.percent(self.faults.double) {
             self.perform(own, effect.clone());
         }
         self.perform(own, effect);
@@ -155,7 +155,7 @@ impl World {
                     shell.start(id, epoch, program(self.seed, origin, target));
                 }
             }
-            Effect::Abort { id, epoch } => shell.abort(id, epoch, self.random.chance(50)),
+            Effect::Abort { id, epoch } => shell.abort(id, epoch, self.random.percent(50)),
             Effect::Notify {
                 id,
                 index,
@@ -195,7 +195,7 @@ impl World {
         let now = self.now;
         let shell = &mut self.shells[own];
         // Slow, so that they meet the attempts that replaced them.
-        if self.random.chance(10)
+        if self.random.percent(10)
             && let Some(mut zombie) = shell.volatile.zombies.pop()
         {
             let said = zombie.step(now, &mut self.random);
@@ -210,7 +210,7 @@ impl World {
         let Some(id) = self.random.pick(&ids).copied() else {
             return;
         };
-        if self.random.chance(self.faults.cut) {
+        if self.random.percent(self.faults.cut) {
             shell.cut(id, now, &mut self.random);
         } else {
             shell.step(id, now, &mut self.random);
@@ -243,7 +243,7 @@ impl World {
             6 | 7 => {
                 if let Some(id) = self.random.pick(&known).copied() {
                     let index = 17 + self.random.below(3) as u32;
-                    let identity = match self.random.chance(50) {
+                    let identity = match self.random.percent(50) {
                         true => Identity::Signal(index),
                         false => Identity::NamedSignal(format!("go{index}")),
                     };
@@ -258,7 +258,7 @@ impl World {
             _ => {
                 let document = Document {
                     name: "d1".into(),
-                    body: self.random.chance(80).then(|| "document".into()),
+                    body: self.random.percent(80).then(|| "document".into()),
                 };
                 let documents = vec![document];
                 self.shells[0].propose(Command::Register(Register { documents }));
@@ -351,7 +351,7 @@ impl World {
             last_command: self.random.below(u64::from(row.commands.max(1))) as u32,
             pin: None,
         };
-        let twice = row.completion_retention_ms == FOR_EVER_MS && self.random.chance(50);
+        let twice = row.completion_retention_ms == FOR_EVER_MS && self.random.percent(50);
         for _ in 0..1 + u64::from(twice) {
             self.shells[home(&id)].propose(Command::Restart(restart.clone()));
         }

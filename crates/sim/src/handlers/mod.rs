@@ -5,15 +5,19 @@
 //! the witness can tell whose they are. Two of the services have next to no inactivity timeout:
 //! what they wait for suspends them, so that recovery meets suspended invocations too.
 
+mod attempt;
+mod latchwork;
 mod process;
 mod reporter;
-pub(crate) mod rust;
+mod rust;
 mod typescript;
 
 pub(crate) use process::{Endpoint, EndpointError};
 pub(crate) use reporter::Reporter;
 
 use serde::{Deserialize, Serialize};
+use std::io;
+use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What handlers are written with.
@@ -21,6 +25,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) enum Sdk {
     /// The released Rust SDK.
     Rust,
+    /// Our own SDK.
+    Latchwork,
     /// The TypeScript SDK; needs Node.
     #[value(name = "typescript")]
     TypeScript,
@@ -31,6 +37,7 @@ impl Sdk {
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::Rust => "Rust",
+            Self::Latchwork => "Latchwork",
             Self::TypeScript => "TypeScript",
         }
     }
@@ -39,6 +46,7 @@ impl Sdk {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",
+            Self::Latchwork => "latchwork",
             Self::TypeScript => "typescript",
         }
     }
@@ -46,6 +54,18 @@ impl Sdk {
     /// The services that the server must know.
     pub(crate) fn services(self) -> [String; 5] {
         ["Steps", "Counter", "Fan", "Leaf", "Wait"].map(|name| format!("{}{name}", self.prefix()))
+    }
+}
+
+/// Serves the handlers with an SDK for Rust at `address` for ever, reporting to the witness at `desk`.
+///
+/// # Errors
+/// If it cannot listen there, or there is no witness, or they are not in this program.
+pub(crate) async fn serve(sdk: Sdk, address: SocketAddr, desk: SocketAddr) -> io::Result<()> {
+    match sdk {
+        Sdk::Rust => rust::serve(address, desk).await,
+        Sdk::Latchwork => latchwork::serve(address, desk).await,
+        Sdk::TypeScript => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 

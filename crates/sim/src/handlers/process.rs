@@ -52,9 +52,9 @@ impl Endpoint {
     pub(crate) fn new(sdk: Sdk, desk: SocketAddr, directory: &Path) -> Result<Self, EndpointError> {
         let [address] = free_addresses().ok_or(EndpointError::NoPort)?;
         let command = match sdk {
-            Sdk::Rust => {
+            Sdk::Rust | Sdk::Latchwork => {
                 let this = std::env::current_exe().map_err(EndpointError::Process)?;
-                vec![this, "handlers".into()]
+                vec![this, "handlers".into(), sdk.name().into()]
             }
             Sdk::TypeScript => {
                 let program = typescript::install().map_err(EndpointError::Install)?;

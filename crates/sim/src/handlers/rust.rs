@@ -1,5 +1,6 @@
 //! The handlers with the released Rust SDK.
 
+use super::attempt::{Attempt, Inside};
 use super::{FanInput, LeafInput, Reporter, StepsInput, now_ms};
 use crate::desk::Report;
 use restate_sdk::context::RequestTarget;
@@ -44,78 +45,10 @@ fn endpoint(reporter: &Reporter) -> Endpoint {
 
 type Execution = Pin<Box<dyn Future<Output = HandlerResult<u64>> + Send>>;
 
-/// One attempt, and the way to report what happens in it.
-#[derive(Clone)]
-struct Attempt {
-    reporter: Reporter,
-    invocation: String,
-    number: u32,
-}
-
-impl Attempt {
-    async fn begin(reporter: &Reporter, invocation: &str) -> Self {
-        let invocation = invocation.to_owned();
-        let begin = Report::Begin {
-            invocation: invocation.clone(),
-        };
-        Self {
-            number: reporter.report(begin).await as u32,
-            reporter: reporter.clone(),
-            invocation,
-        }
-    }
-
-    /// The code of a run: it gives the number of its execution.
-    fn execution(&self, step: u32) -> impl FnOnce() -> Execution + Send + use<> {
-        let attempt = self.clone();
-        move || {
-            Box::pin(async move {
-                let execute = Report::Execute {
-                    invocation: attempt.invocation,
-                    attempt: attempt.number,
-                    step,
-                };
-                let execution = attempt.reporter.report(execute).await;
-                // A run takes a moment, so that kills fall into it.
-                tokio::time::sleep(Duration::from_millis(execution % 5)).await;
-                Ok(execution)
-            })
-        }
-    }
-
-    async fn observe(&self, step: u32, value: u64) {
-        let invocation = self.invocation.clone();
-        let observe = Report::Observe {
-            invocation,
-            step,
-            value,
-        };
-        self.reporter.report(observe).await;
-    }
-}
-
-/// Inside of an object until it is dropped, also by being cut off.
-struct Inside {
-    reporter: Reporter,
-    ticket: u64,
-}
-
-impl Inside {
-    async fn enter(reporter: &Reporter, object: String, invocation: &str) -> Self {
-        let invocation = invocation.to_owned();
-        let enter = Report::Enter { object, invocation };
-        Self {
-            ticket: reporter.report(enter).await,
-            reporter: reporter.clone(),
-        }
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        let ticket = self.ticket;
-        drop(self.reporter.say(Report::Leave { ticket }));
-    }
+/// The code of a run.
+fn execution(attempt: &Attempt, step: u32) -> impl FnOnce() -> Execution + Send + use<> {
+    let attempt = attempt.clone();
+    move || Box::pin(async move { Ok(attempt.execute(step).await) })
 }
 
 struct Steps(Reporter);
@@ -134,7 +67,7 @@ impl Steps {
             if step > 0 {
                 ctx.sleep(Duration::from_millis(input.0.sleep_ms)).await?;
             }
-            let value = ctx.run(attempt.execution(step)).await?;
+            let value = ctx.run(execution(&attempt, step)).await?;
             attempt.observe(step, value).await;
             values.push(value);
         }
@@ -146,7 +79,7 @@ impl Steps {
         let time = now_ms();
         self.0.report(Report::Start { task, time }).await;
         let attempt = Attempt::begin(&self.0, ctx.invocation_id()).await;
-        let value = ctx.run(attempt.execution(0)).await?;
+        let value = ctx.run(execution(&attempt, 0)).await?;
         attempt.observe(0, value).await;
         Ok(value)
     }
@@ -162,7 +95,7 @@ impl Counter {
         let _inside = Inside::enter(&self.0, object, ctx.invocation_id()).await;
         let attempt = Attempt::begin(&self.0, ctx.invocation_id()).await;
         let count = ctx.get::<u64>("count").await?.unwrap_or(0) + 1;
-        let value = ctx.run(attempt.execution(0)).await?;
+        let value = ctx.run(execution(&attempt, 0)).await?;
         attempt.observe(0, value).await;
         ctx.set("count", count);
         Ok(count)
@@ -211,7 +144,7 @@ impl Leaf {
         };
         self.0.report(child).await;
         let attempt = Attempt::begin(&self.0, ctx.invocation_id()).await;
-        let value = ctx.run(attempt.execution(0)).await?;
+        let value = ctx.run(execution(&attempt, 0)).await?;
         attempt.observe(0, value).await;
         Ok(value)
     }

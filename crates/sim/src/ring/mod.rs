@@ -21,7 +21,6 @@ mod faults;
 pub(crate) mod mutations;
 mod network;
 mod pipe;
-mod random;
 mod replica;
 mod script;
 mod storage;
@@ -31,6 +30,7 @@ mod workload;
 mod world;
 
 use clap::ValueEnum;
+use latchwork_engine::seeded as random;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -199,6 +199,7 @@ mod tests {
             "state-not-written",
             "promise-twice",
             "timer-early",
+            "clock-stands-still",
             "replay-backwards",
         ];
         are_found(Ring::Runtime, &names);

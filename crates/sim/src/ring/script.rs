@@ -164,7 +164,7 @@ impl Player<'_> {
         }
         for (step, at) in script.steps.iter().zip(0..) {
             let seen = self.step(step, at * 10).await?;
-            digest = mix(&[digest, super::random::mix_text(&seen)]);
+            digest = mix(&[digest, super::random::mix_bytes(seen.as_bytes())]);
         }
         if let (Some(object), Some(n)) = (object, n) {
             object.set("n", n + 1);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// Small, so that worlds see many of them.
 const SEGMENT_BYTES: u64 = 16 << 10;
-/// What a disk writes as a whole.
-const SECTOR: usize = 512;
+/// What disks write as a whole, in bytes: a line of persistent memory, a sector.
+const SECTORS: [usize; 2] = [64, 512];
 /// Where a sync costs nothing, if there is such a place.
 const IN_MEMORY: &str = "/dev/shm";
 
@@ -68,7 +68,8 @@ impl TornWriter {
         let before = files(self.directory.path()).map_err(failed)?;
         self.log.append(batch, expect)?;
         let after = files(self.directory.path()).map_err(failed)?;
-        let reaches = [0, 500, 1000][self.fates.below(3) as usize];
+        let sector = SECTORS[self.fates.below(2) as usize];
+        let reaches = [0, 300, 700, 1000][self.fates.below(4) as usize];
         let same_files = before.keys().eq(after.keys());
         for (path, new) in &after {
             let Some(old) = before.get(path) else {
@@ -78,7 +79,7 @@ impl TornWriter {
                 continue;
             }
             let mut left = new.clone();
-            for (new, old) in left.chunks_mut(SECTOR).zip(old.chunks(SECTOR)) {
+            for (new, old) in left.chunks_mut(sector).zip(old.chunks(sector)) {
                 if new != old && !self.fates.chance(reaches) {
                     new.copy_from_slice(old);
                 }

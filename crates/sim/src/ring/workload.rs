@@ -3,7 +3,7 @@
 //! A handler of depth 0 is called by clients and calls only handlers of depth 1, and so on: so no
 //! two can wait for each other.
 
-use super::random::{Random, mix, mix_text};
+use super::random::{Random, mix, mix_bytes};
 
 /// Handlers of this depth call nobody.
 pub(super) const DEPTHS: u64 = 3;
@@ -120,7 +120,7 @@ pub(super) struct Script {
 impl Script {
     /// The script of the invocation with this number.
     pub(super) fn of(seed: u64, service: &str, handler: &str, invocation: u64) -> Self {
-        let mut random = Random::new(mix(&[seed, mix_text(service), invocation]));
+        let mut random = Random::new(mix(&[seed, mix_bytes(service.as_bytes()), invocation]));
         let kind = Kind::of(handler);
         let depth = service.bytes().last().map_or(0, |digit| digit - b'0');
         let mut steps: Vec<_> = (0..1 + random.below(4))

@@ -2,7 +2,7 @@
 //! must wait go out. Played from the beginning each time, as a replay would be.
 
 use super::{Child, Program, Step};
-use crate::random::{mix, mix_bytes};
+use latchwork_engine::seeded::{mix, mix_bytes};
 use latchwork_engine::table::journal::Notification;
 use latchwork_engine::{
     Answer, AttachTo, Awaited, CANCEL_SIGNAL, Call, Caller, Combinator, CompletePromise, Entry,

@@ -7,7 +7,7 @@ mod interpret;
 
 pub(crate) use interpret::{Node, Player, Stop, evaluate, interpret};
 
-use crate::random::{Random, mix, mix_bytes};
+use latchwork_engine::seeded::{Random, mix, mix_bytes};
 use latchwork_engine::{Combinator, Input, InvocationId, Invoke, Target, TargetKind};
 
 /// Handlers of this depth call nobody.
@@ -68,13 +68,13 @@ pub(crate) fn program(seed: u64, origin: &InvocationId, target: &Target) -> Prog
     if target.handler != "resolve" {
         for _ in 0..1 + random.below(5) {
             steps.push(step(&mut random, target));
-            if random.chance(40) {
+            if random.percent(40) {
                 steps.push(await_some(&mut random));
             }
         }
         steps.push(await_some(&mut random));
     }
-    let fails = random.chance(15);
+    let fails = random.percent(15);
     Program { steps, fails }
 }
 
@@ -97,7 +97,7 @@ fn step(random: &mut Random, target: &Target) -> Step {
     loop {
         return match random.below(16) {
             0 if writes => Step::Set(random.below(3) as u8),
-            1 if writes && random.chance(50) => Step::Clear(random.below(3) as u8),
+            1 if writes && random.percent(50) => Step::Clear(random.below(3) as u8),
             1 if writes => Step::ClearAll,
             2 if kind != TargetKind::Plain => Step::Get(random.below(3) as u8),
             3 if kind != TargetKind::Plain => Step::Keys,
@@ -137,7 +137,7 @@ pub(crate) fn child(random: &mut Random, depth: u64) -> Child {
         _ => ("W", "shared", TargetKind::WorkflowShared),
     };
     let key = (kind != TargetKind::Plain).then(|| format!("k{}", random.below(2)));
-    let idempotency = random.chance(20).then(|| random.below(3));
+    let idempotency = random.percent(20).then(|| random.below(3));
     // What can be called again under its id must not be forgotten: what then arrives
     // late would meet a stranger.
     let stays = idempotency.is_some() || kind == TargetKind::WorkflowRun;

@@ -4,97 +4,20 @@
 //! invocation and one outcome, however often and wherever it is read, and the outcome is
 //! what the work gives. Whatever differs is a [`Violation`].
 
+mod counts;
+#[cfg(test)]
+mod tests;
+mod violation;
+
+pub(crate) use counts::Counts;
+pub(crate) use violation::Violation;
+
 use crate::handlers::Sdk;
 use crate::witness::Witness;
 use crate::workload::{CONTRADICTION, Task, Work};
 use bytes::Bytes;
 use http::StatusCode;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A broken promise.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub(crate) enum Violation {
-    #[error(
-        "run {step} of {invocation} was recorded (execution {recorded}) and executed again \
-         (execution {execution})"
-    )]
-    RunRepeated {
-        invocation: String,
-        step: u32,
-        recorded: u64,
-        execution: u64,
-    },
-    #[error("run {step} of {invocation} was recorded as {recorded}, and later read as {seen}")]
-    RunChanged {
-        invocation: String,
-        step: u32,
-        recorded: u64,
-        seen: u64,
-    },
-    #[error("call {index} of task {task} was made twice: {first} and {second}")]
-    CalledTwice {
-        task: String,
-        index: u32,
-        first: String,
-        second: String,
-    },
-    #[error("two invocations were inside of object {object} at once: {first} and {second}")]
-    TwoInside {
-        object: String,
-        first: String,
-        second: String,
-    },
-    #[error("task {task} has two invocations: {first} and {second}")]
-    TwoInvocations {
-        task: String,
-        first: String,
-        second: String,
-    },
-    #[error("task {task} was answered as {first}, and later as {second}")]
-    AnsweredTwice {
-        task: String,
-        first: Outcome,
-        second: Outcome,
-    },
-    #[error("task {task} ({work:?}) ended as {outcome}; expected was {expected}")]
-    WrongOutcome {
-        task: String,
-        work: Work,
-        outcome: Outcome,
-        expected: String,
-    },
-    #[error("adds {first} and {second} to object {object} both saw the count {count}")]
-    CountedTwice {
-        object: String,
-        count: u64,
-        first: String,
-        second: String,
-    },
-    #[error("object {object} counted {count}, after {adds} accepted adds")]
-    Miscounted {
-        object: String,
-        count: u64,
-        adds: u64,
-    },
-    #[error("task {task} started at {started:?} (ms since 1970), and was not due before {due}")]
-    Early {
-        task: String,
-        due: u64,
-        started: Option<u64>,
-    },
-    #[error("task {task} ({what}) was refused: {outcome}")]
-    Refused {
-        task: String,
-        what: String,
-        outcome: Outcome,
-    },
-    #[error("task {task} ({invocation}) was not finished {seconds} s after the round began")]
-    Unfinished {
-        task: String,
-        invocation: String,
-        seconds: u64,
-    },
-}
 
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,49 +32,6 @@ impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let body = String::from_utf8_lossy(&self.body);
         write!(f, "{} {body}", self.status.as_u16())
-    }
-}
-
-/// What was heard of the server, and held against the model.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Counts {
-    /// It has taken a task, and said which invocation that is.
-    pub(crate) accepted: u64,
-    /// It has told the outcome of a task, to a caller, by attaching or by looking.
-    pub(crate) outcomes: u64,
-    /// It has taken the resolution of an awakeable.
-    pub(crate) resolved: u64,
-    /// It has told what an object has counted.
-    pub(crate) states: u64,
-}
-
-impl Counts {
-    /// All of them.
-    pub(crate) fn all(&self) -> u64 {
-        self.accepted + self.outcomes + self.resolved + self.states
-    }
-}
-
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, more: Self) {
-        self.accepted += more.accepted;
-        self.outcomes += more.outcomes;
-        self.resolved += more.resolved;
-        self.states += more.states;
-    }
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} acknowledgements checked ({} accepted, {} outcomes, {} resolutions, {} states)",
-            self.all(),
-            self.accepted,
-            self.outcomes,
-            self.resolved,
-            self.states
-        )
     }
 }
 
@@ -394,169 +274,4 @@ impl Auditor {
 fn read<T: serde::de::DeserializeOwned>(outcome: &Outcome) -> Result<T, String> {
     serde_json::from_slice(&outcome.body)
         .map_err(|_| format!("JSON of a {}", std::any::type_name::<T>()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::desk::Report;
-    use std::time::Duration;
-
-    fn observe(witness: &Witness, step: u32, value: u64) {
-        let invocation = "i1".into();
-        witness.hear(Report::Observe {
-            invocation,
-            step,
-            value,
-        });
-    }
-
-    fn start(witness: &Witness, task: &str, time: u64) {
-        let task = task.into();
-        witness.hear(Report::Start { task, time });
-    }
-
-    fn task(key: &str, work: Work) -> Task {
-        Task {
-            key: key.into(),
-            submit_after: Duration::ZERO,
-            waits: true,
-            sdk: Sdk::Rust,
-            work,
-        }
-    }
-
-    fn ok(body: &'static str) -> Outcome {
-        Outcome {
-            status: StatusCode::OK,
-            body: Bytes::from_static(body.as_bytes()),
-        }
-    }
-
-    /// What the auditor finds when these answers come, each task being submitted at 1000.
-    fn audit(answers: &[(&Task, &str, Outcome)], witness: &Witness) -> Vec<Violation> {
-        let mut auditor = Auditor::default();
-        for (task, ..) in answers {
-            auditor.submitted(task, 1000);
-        }
-        for (task, invocation, outcome) in answers {
-            auditor.accepted(task, invocation);
-            auditor.answered(task, outcome.clone(), witness);
-        }
-        auditor.violations()
-    }
-
-    #[test]
-    fn one_invocation_and_one_outcome() {
-        let mut auditor = Auditor::default();
-        let wait = task(
-            "a",
-            Work::Wait {
-                value: "x".into(),
-                contradicted: false,
-            },
-        );
-        auditor.submitted(&wait, 0);
-        auditor.accepted(&wait, "i1");
-        auditor.accepted(&wait, "i1");
-        auditor.answered(&wait, ok("\"x\""), &Witness::default());
-        auditor.answered(&wait, ok("\"x\""), &Witness::default());
-        assert_eq!(auditor.violations(), []);
-        auditor.accepted(&wait, "i2");
-        auditor.answered(&wait, ok("\"y\""), &Witness::default());
-        assert!(matches!(
-            auditor.violations()[..],
-            [
-                Violation::TwoInvocations { .. },
-                Violation::AnsweredTwice { .. }
-            ]
-        ));
-    }
-
-    #[test]
-    fn an_outcome_is_made_of_the_recorded_values() {
-        let witness = Witness::default();
-        observe(&witness, 0, 4);
-        observe(&witness, 1, 9);
-        let steps = task(
-            "a",
-            Work::Steps {
-                steps: 2,
-                sleep_ms: 0,
-                ballast: 0,
-            },
-        );
-        assert_eq!(audit(&[(&steps, "i1", ok("[4,9]"))], &witness), []);
-        assert!(matches!(
-            audit(&[(&steps, "i1", ok("[4,8]"))], &witness)[..],
-            [Violation::WrongOutcome { .. }]
-        ));
-    }
-
-    #[test]
-    fn a_delayed_task_is_never_early() {
-        let witness = Witness::default();
-        observe(&witness, 0, 1);
-        start(&witness, "early", 1049);
-        start(&witness, "due", 1050);
-        let late = |key| task(key, Work::Late { delay_ms: 50 });
-        assert_eq!(audit(&[(&late("due"), "i1", ok("1"))], &witness), []);
-        assert!(matches!(
-            audit(&[(&late("early"), "i1", ok("1"))], &witness)[..],
-            [Violation::Early { due: 1050, .. }]
-        ));
-    }
-
-    #[test]
-    fn every_add_counts_once() {
-        let add = |key| task(key, Work::Add { object: "o".into() });
-        let (first, second) = (add("a"), add("b"));
-        let mut auditor = Auditor::default();
-        let witness = Witness::default();
-        for (task, body) in [(&first, "1"), (&second, "2")] {
-            auditor.submitted(task, 0);
-            auditor.answered(task, ok(body), &witness);
-        }
-        auditor.counted("RustCounter/o", 2);
-        assert_eq!(auditor.violations(), []);
-        auditor.counted("RustCounter/o", 3);
-        assert!(matches!(
-            auditor.violations()[..],
-            [Violation::Miscounted {
-                count: 3,
-                adds: 2,
-                ..
-            }]
-        ));
-        let twice = audit(
-            &[(&first, "i1", ok("1")), (&second, "i2", ok("1"))],
-            &witness,
-        );
-        assert!(matches!(
-            twice[..],
-            [Violation::CountedTwice { count: 1, .. }]
-        ));
-    }
-
-    #[test]
-    fn an_accepted_task_must_finish() {
-        let mut auditor = Auditor::default();
-        let fan = task(
-            "a",
-            Work::Fan {
-                width: 2,
-                leaf: Sdk::Rust,
-            },
-        );
-        auditor.submitted(&fan, 0);
-        auditor.accepted(&fan, "i1");
-        auditor.out_of_time(30);
-        assert!(matches!(
-            &auditor.violations()[..],
-            [Violation::Unfinished { invocation, .. }] if invocation == "i1"
-        ));
-        auditor.answered(&fan, ok("[1,2]"), &Witness::default());
-        auditor.out_of_time(30);
-        assert_eq!(auditor.violations(), []);
-    }
 }

@@ -1,14 +1,19 @@
-//! Pseudo-random numbers: the same seed, the same world.
+//! Pseudo-random numbers for the simulations: the same seed, the same world. Nothing that is decided here
+//! depends on them.
 
 /// xorshift64*, after a mixing of the seed so that neighbours differ.
-pub(crate) struct Random(u64);
+#[derive(Debug)]
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Those of this seed.
+    pub fn new(seed: u64) -> Self {
         Self(mix(&[seed]) | 1)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next one.
+    #[allow(clippy::should_implement_trait, reason = "it never ends")]
+    pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -16,15 +21,22 @@ impl Random {
     }
 
     /// A number from 0 to `end`, exclusive.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        (self.next() >> 11) % end
+    pub fn below(&mut self, end: u64) -> u64 {
+        (self.next() >> 11) % end.max(1)
     }
 
-    pub(crate) fn chance(&mut self, percent: u64) -> bool {
+    /// True so many times in a thousand.
+    pub fn chance(&mut self, permille: u64) -> bool {
+        self.below(1000) < permille
+    }
+
+    /// True so many times in a hundred.
+    pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+    /// One of these; none, if there are none.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         if from.is_empty() {
             return None;
         }
@@ -33,7 +45,7 @@ impl Random {
 }
 
 /// One number from several, each bit of it depending on all (splitmix64).
-pub(crate) fn mix(parts: &[u64]) -> u64 {
+pub fn mix(parts: &[u64]) -> u64 {
     let mut all = 0x9E37_79B9_7F4A_7C15_u64;
     for part in parts {
         all = (all ^ part).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -44,7 +56,7 @@ pub(crate) fn mix(parts: &[u64]) -> u64 {
 }
 
 /// The same for bytes.
-pub(crate) fn mix_bytes(bytes: &[u8]) -> u64 {
+pub fn mix_bytes(bytes: &[u8]) -> u64 {
     let parts: Vec<u64> = bytes.iter().map(|byte| u64::from(*byte)).collect();
     mix(&parts)
 }
