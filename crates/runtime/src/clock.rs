@@ -9,6 +9,12 @@ use tokio::time::Instant;
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since 1970. May run back, as clocks do.
     fn now_ms(&self) -> u64;
+
+    /// By how many of them it is ahead of the clocks that handlers have. The times they give for
+    /// sleeps and delayed calls are put so much later.
+    fn ahead_ms(&self) -> u64 {
+        0
+    }
 }
 
 /// The system's clock.

@@ -207,7 +207,13 @@ impl Attempt {
         }
         let shared = &world.shared;
         let registry = shared.registry.load_full();
-        let mut session = Session::new(registry, shared.dice.clone(), &start, version);
+        let mut session = Session::new(
+            registry,
+            shared.dice.clone(),
+            world.clock.clone(),
+            &start,
+            version,
+        );
         let opening = session.opening(&start, world.clock.now_ms());
         // A long attempt does not keep what it was started with.
         start.journal = Vec::new();

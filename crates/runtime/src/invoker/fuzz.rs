@@ -3,6 +3,7 @@
 
 use super::Start;
 use super::session::{Ended, Session};
+use crate::clock::SystemClock;
 use crate::dice::SeededDice;
 use crate::registry::Registry;
 use bytes::{Bytes, BytesMut};
@@ -60,7 +61,13 @@ impl Conversation {
             trace: None,
             inactivity_max: None,
         };
-        let mut session = Session::new(registry, Arc::new(SeededDice::new(1)), &start, version);
+        let mut session = Session::new(
+            registry,
+            Arc::new(SeededDice::new(1)),
+            Arc::new(SystemClock),
+            &start,
+            version,
+        );
         session.opening(&start, 0);
         Self {
             session,

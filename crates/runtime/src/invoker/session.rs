@@ -13,6 +13,7 @@
 mod decode;
 
 use super::Start;
+use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::registry::Registry;
 use crate::trace::Passed;
@@ -59,6 +60,7 @@ pub(super) enum Ended {
 pub(super) struct Session {
     registry: Arc<Registry>,
     dice: Arc<dyn Dice>,
+    clock: Arc<dyn Clock>,
     version: Version,
     caller: Caller,
     /// What is passed on of the attempt's trace.
@@ -90,12 +92,14 @@ impl Session {
     pub(super) fn new(
         registry: Arc<Registry>,
         dice: Arc<dyn Dice>,
+        clock: Arc<dyn Clock>,
         start: &Start,
         version: Version,
     ) -> Self {
         Self {
             registry,
             dice,
+            clock,
             version,
             caller: Caller {
                 id: start.id,

@@ -158,7 +158,7 @@ impl Session {
             ty::SLEEP => {
                 let sleep: wire::Sleep = decode(&frame)?;
                 Some(Op::Sleep(Sleep {
-                    wake_up_time: sleep.wake_up_time,
+                    wake_up_time: self.time(sleep.wake_up_time),
                     completion: self.own(sleep.result_completion_id, frame.ty)?,
                 }))
             }
@@ -321,13 +321,18 @@ impl Session {
             call.idempotency_key,
             true,
         )?;
-        invoke.execution_time = (call.invoke_time > 0).then_some(call.invoke_time);
+        invoke.execution_time = (call.invoke_time > 0).then(|| self.time(call.invoke_time));
         Ok(Op::Send(Box::new(Call {
             invoke,
             parameter: span(&frame.body, &call.parameter),
             id_completion: self.own(call.invocation_id_notification_idx, frame.ty)?,
             completion: 0,
         })))
+    }
+
+    /// A time that the handler took from its own clock, by ours.
+    fn time(&self, theirs: u64) -> u64 {
+        theirs.saturating_add(self.clock.ahead_ms())
     }
 
     /// The child of a call, with what the registry says of its handler just now.
