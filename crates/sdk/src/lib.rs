@@ -50,6 +50,8 @@ pub mod handler;
 pub mod manifest;
 mod payload;
 mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod vm;
 
 pub use attempt::is_replaying;
