@@ -7,7 +7,7 @@ use std::time::Duration;
 use latchwork_runtime::trace::{Steps, Tracer};
 use latchwork_runtime::transport::Transport;
 use latchwork_runtime::{
-    Dice, Fatal, Memory, MemoryNode, NodeLimits, Rest, SeededDice, Surroundings,
+    Clock, Dice, Fatal, Memory, MemoryNode, NodeLimits, Rest, SeededDice, Surroundings,
 };
 use tokio::runtime::Handle as Runtime;
 use tokio::time::Instant;
@@ -99,6 +99,7 @@ impl Driver {
             match self.serve().await {
                 Err(Fatal::Interrupted) => {
                     self.stage.is_down();
+                    self.stage.record.crash(self.stage.clock.now_ms());
                     self.memory.crash();
                     let down = Duration::from_millis(self.crashes.dice.roll() % DOWN_MS_MAX);
                     tokio::time::sleep(down).await;

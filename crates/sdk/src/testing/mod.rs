@@ -132,7 +132,8 @@ impl World {
         tokio::time::sleep(duration).await;
     }
 
-    /// What has happened so far, in order; of very much the newest.
+    /// What has happened so far, in order; of very much the newest. A crash of the server is a step
+    /// without an invocation's id.
     pub fn steps(&self) -> Vec<Step> {
         self.stage.record.steps()
     }

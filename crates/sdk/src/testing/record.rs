@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use latchwork_engine::Target;
 use latchwork_protocol::ingress::duration_text;
-use latchwork_runtime::trace::{Step, StepSink};
+use latchwork_runtime::trace::{Step, StepKind, StepSink};
 
 use super::stage::BEGAN_MS;
 
@@ -13,6 +13,9 @@ use super::stage::BEGAN_MS;
 const KEPT_MAX: usize = 20_000;
 /// Steps that are printed, the newest.
 const PRINTED_MAX: usize = 200;
+
+/// What has the steps that are no invocation's.
+const SERVER: &str = "the server";
 
 /// Keeps steps.
 #[derive(Default)]
@@ -34,6 +37,18 @@ impl Record {
         self.lock().steps.iter().cloned().collect()
     }
 
+    /// Takes note that the server has crashed. Of what it finds in its log when it begins again, and
+    /// had not told before, there are no steps.
+    pub(super) fn crash(&self, at_ms: u64) {
+        self.step(Step {
+            at_ms,
+            id: String::new(),
+            target: SERVER.to_owned(),
+            kind: StepKind::Trouble,
+            text: "crashes, and begins again".to_owned(),
+        });
+    }
+
     /// How many steps there were.
     pub(super) fn count(&self) -> u64 {
         self.lock().count
@@ -43,7 +58,7 @@ impl Record {
     pub(super) fn print(&self, title: &str, repeat: Option<&str>) {
         let kept = self.lock();
         let mut numbers = HashMap::new();
-        for step in &kept.steps {
+        for step in kept.steps.iter().filter(|step| !step.id.is_empty()) {
             let next = numbers.len() + 1;
             numbers.entry(&*step.id).or_insert(next);
         }
@@ -51,8 +66,9 @@ impl Record {
         eprintln!("\n--- {title}: {} steps", kept.count);
         for step in kept.steps.iter().skip(before) {
             let at = duration_text(step.at_ms.saturating_sub(BEGAN_MS));
-            let number = numbers.get(&*step.id).copied().unwrap_or_default();
-            eprintln!("{at:>16}  #{number} {}  {}", step.target, step.text);
+            let number = numbers.get(&*step.id).map(|number| format!("#{number} "));
+            let number = number.unwrap_or_default();
+            eprintln!("{at:>16}  {number}{}  {}", step.target, step.text);
         }
         if let Some(command) = repeat {
             eprintln!("--- to repeat it: {command}");
