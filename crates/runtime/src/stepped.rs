@@ -20,6 +20,7 @@ use crate::handle::Handle;
 use crate::inbox::Wakeup;
 use crate::node::Fatal;
 use crate::partition::{Loop, Step};
+use latchwork_engine::View;
 use latchwork_storage::{Log, Store, Tables};
 use std::future::poll_fn;
 use std::sync::atomic::Ordering;
@@ -113,6 +114,12 @@ impl<S: Store> SteppedNode<S> {
         result.map(drop)
     }
 
+    /// The tables of a partition, as they are between two turns.
+    pub fn view(&self, partition: usize) -> Option<&dyn View> {
+        let it = self.loops.get(partition)?;
+        Some(&it.tables)
+    }
+
     /// Writes the oldest layer of a partition's tables that waits for it into its store. False:
     /// there is none.
     ///
@@ -140,12 +147,14 @@ impl<S: Store> SteppedNode<S> {
                 first = first.min((partition.patience(longest).min(partition.until_seal()), own));
             }
         }
+        // Not the loops themselves, so that whoever waits here may be a task of any thread.
+        let inboxes: Vec<_> = order
+            .filter_map(|own| Some((own, self.loops.get(own)?.inbox.clone())))
+            .collect();
         let arrived = poll_fn(|task| {
-            let mut here = order
-                .clone()
-                .filter_map(|own| Some((own, self.loops.get(own)?)));
-            match here.find(|(_, it)| it.inbox.poll_arrived(task).is_ready()) {
-                Some((own, _)) => Poll::Ready(own),
+            let mut here = inboxes.iter();
+            match here.find(|(_, inbox)| inbox.poll_arrived(task).is_ready()) {
+                Some((own, _)) => Poll::Ready(*own),
                 None => Poll::Pending,
             }
         });

@@ -34,8 +34,9 @@
 //! ```
 //!
 //! Start at [`service`](macro@service) and [`Context`]. [`vm`] is the protocol without I/O,
-//! [`Endpoint`] what a server calls, `client` the way in from any process. Deliberately absent: the
-//! server, and any runtime of its own: handlers run on whatever polls them.
+//! [`Endpoint`] what a server calls, `client` the way in from any process, `testing` a server in
+//! memory for tests. Deliberately absent: the server, and any runtime of its own: handlers run on
+//! whatever polls them.
 
 mod attempt;
 #[cfg(any(feature = "client", feature = "embedded"))]
@@ -51,6 +52,8 @@ pub mod handler;
 pub mod manifest;
 mod payload;
 mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod vm;
 
 pub use attempt::is_replaying;
@@ -71,3 +74,8 @@ pub use vm::RetryPolicy;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sdk.md")]
 struct Guide;
+
+/// So are those of the guide to testing, and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/testing-handlers.md")]
+struct TestingGuide;

@@ -8,7 +8,7 @@
 use crate::access::{Access, Open, OpenError as Exposed, TokensError, open_to_whom};
 use crate::admin;
 use crate::config::Config;
-use crate::dev::{AheadClock, Dev, Steps, run_ahead};
+use crate::dev::{AheadClock, Dev, run_ahead};
 use crate::health::{self, Health};
 use crate::ingress;
 use crate::listen::{Port, connections_for};
@@ -19,7 +19,7 @@ use crate::telemetry::{Exporter, Sent, Target, log_to_stderr};
 use crate::tls::{Door, TlsError, Trust};
 use crate::transport::{HttpTransport, Reach};
 use latchwork_protocol::service::identity::Signer;
-use latchwork_runtime::trace::Tracer;
+use latchwork_runtime::trace::{Steps, Tracer};
 use latchwork_runtime::transport::Transport;
 use latchwork_runtime::{
     Clock, Fatal, Faults, Node, NodeLimits, NodeOptions, OpenError, SteadyClock, SystemClock,
@@ -298,7 +298,7 @@ fn open(
     tracer: Tracer,
 ) -> Result<Node, OpenError> {
     let tracer = match &dev.steps {
-        Some(sink) => tracer.watched_by(Arc::new(Steps::new(sink.clone()))),
+        Some(sink) => tracer.watched_by(Arc::new(Steps::new(sink.clone(), clock.clone()))),
         None => tracer,
     };
     let transport: Arc<dyn Transport> = match dev.faults {

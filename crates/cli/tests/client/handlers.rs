@@ -55,6 +55,14 @@ impl Shop {
         Ok(ms)
     }
 
+    /// Sleeps as long twice.
+    #[handler]
+    async fn nap_twice(&self, ctx: Context<'_>, ms: u64) -> Result<u64, TerminalError> {
+        ctx.sleep(Duration::from_millis(ms)).await?;
+        ctx.sleep(Duration::from_millis(ms)).await?;
+        Ok(ms)
+    }
+
     /// Waits for somebody who never comes.
     #[handler]
     async fn hold(&self, ctx: Context<'_>) -> Result<(), TerminalError> {

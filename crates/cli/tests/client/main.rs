@@ -15,6 +15,7 @@ mod local;
 mod raw;
 mod registry;
 mod targets;
+mod terminal;
 #[cfg(feature = "tls")]
 mod tls;
 mod world;

@@ -11,13 +11,15 @@
 //! Start at [`Tracer`].
 //!
 //! A [`Watcher`] is told more exactly, of each row that is written; what it makes of them is its
-//! affair.
+//! affair. [`Steps`] makes lines for people of them.
 //!
 //! Absent on purpose: batching and sending; those are the sink's, which must not wait.
 
 mod span;
+mod steps;
 
 pub use span::{Event, Span, SpanKind, SpanSink, Value};
+pub use steps::{Step, StepKind, StepSink, Steps};
 
 use latchwork_engine::table::invocation::Invocation;
 use latchwork_engine::{

@@ -1,17 +1,17 @@
 //! What a client asks, asked of the runtime of this process.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use latchwork_engine::table::length::check_length;
 use latchwork_engine::{
     Answer, Failure as EngineFailure, Header, Identity, Input, InvocationId, Invoke, Operation,
-    Outcome, Reply, Target as EngineTarget, TargetKind,
+    Outcome, Reply, Target as EngineTarget, TargetKind, View, read,
 };
 use latchwork_protocol::derive;
 use latchwork_protocol::id::{Awakeable, invocation_text, parse_awakeable, parse_invocation};
 use latchwork_runtime::registry::Settings;
-use latchwork_runtime::{AskError, Ending, Handle, OutputState, random_id, random_incarnation};
+use latchwork_runtime::{AskError, Clock, Dice, Ending, Handle, OutputState, SystemClock};
 
 use crate::client::{Accepted, Asked, ClientError, Door, Order, Reference};
 use crate::error::Failure;
@@ -20,15 +20,53 @@ use crate::target::{Parameter, Target};
 /// What a rejected awakeable fails with.
 const REJECTED: u32 = 500;
 
+/// Whoever runs the runtime of this process.
+pub(crate) trait Host: Send + Sync + 'static {
+    /// Whether it may ask once more what was asked before, because the runtime has ended in
+    /// between and begun again.
+    const ASKS_AGAIN: bool;
+
+    /// The way in, once it runs.
+    fn handle(&self) -> impl Future<Output = Handle> + Send;
+
+    /// Asks the runtime something.
+    fn ask<T: Send, A: Future<Output = Result<T, AskError>> + Send>(
+        &self,
+        ask: impl Fn(Handle) -> A + Send + Sync,
+    ) -> impl Future<Output = Result<T, AskError>> + Send;
+
+    /// The time in ms since 1970.
+    fn now_ms(&self) -> u64;
+}
+
+impl Host for Handle {
+    const ASKS_AGAIN: bool = false;
+
+    async fn handle(&self) -> Handle {
+        self.clone()
+    }
+
+    async fn ask<T: Send, A: Future<Output = Result<T, AskError>> + Send>(
+        &self,
+        ask: impl Fn(Handle) -> A + Send + Sync,
+    ) -> Result<T, AskError> {
+        ask(self.clone()).await
+    }
+
+    fn now_ms(&self) -> u64 {
+        SystemClock.now_ms()
+    }
+}
+
 /// The runtime of this process.
-pub(super) struct Inside {
-    handle: Handle,
+pub(crate) struct Inside<H> {
+    host: H,
     place: String,
 }
 
-impl Inside {
-    pub(super) fn new(handle: Handle, place: String) -> Self {
-        Self { handle, place }
+impl<H: Host> Inside<H> {
+    pub(crate) fn new(host: H, place: String) -> Self {
+        Self { host, place }
     }
 
     fn refused(&self, request: String, status: u16, message: impl Into<String>) -> ClientError {
@@ -49,7 +87,11 @@ impl Inside {
     }
 
     /// What is proposed, and whether it is the run of a workflow.
-    fn invoke(&self, order: Order, delay: Option<Duration>) -> Result<(Invoke, bool), ClientError> {
+    async fn invoke(
+        &self,
+        order: Order,
+        delay: Option<Duration>,
+    ) -> Result<(Invoke, bool), ClientError> {
         let Order {
             target,
             parameter,
@@ -57,7 +99,8 @@ impl Inside {
             idempotency_key,
         } = order;
         let request = format!("a call of {target}");
-        let registry = self.handle.registry();
+        let handle = self.host.handle().await;
+        let registry = handle.registry();
         let Some(settings) = registry.handler(&target.service, &target.handler) else {
             let message = format!("there is no handler {}/{}", target.service, target.handler);
             return Err(self.refused(request, 404, message));
@@ -85,7 +128,7 @@ impl Inside {
         if let Err(reason) = input.accepts(parameter.content_type, body.is_empty()) {
             return Err(self.refused(request, 400, reason.to_string()));
         }
-        let id = identify(settings, &target, idempotency_key.as_deref());
+        let id = identify(handle.dice(), settings, &target, idempotency_key.as_deref());
         let (completion_retention_ms, journal_retention_ms) =
             settings.retention(idempotency_key.is_some());
         let headers = headers.into_iter();
@@ -106,33 +149,59 @@ impl Inside {
             },
             caller: None,
             idempotency_key,
-            execution_time: delay.map(due),
+            execution_time: delay.map(|delay| self.due(delay)),
             completion_retention_ms,
             journal_retention_ms,
             waiter: None,
             limit_key: None,
-            incarnation: random_incarnation(),
+            incarnation: handle.dice().incarnation(),
             trace: None,
         };
         Ok((invoke, is_run))
     }
 
     async fn accept(&self, request: String, invoke: Invoke) -> Result<Accepted, ClientError> {
-        let answer = self.handle.invoke(invoke).await;
-        match answer.map_err(|error| self.unanswered(request.clone(), error))? {
+        let unanswered = |error| self.unanswered(request.clone(), error);
+        let incarnation = invoke.incarnation;
+        let ask = |handle: Handle| {
+            let invoke = invoke.clone();
+            async move { handle.invoke(invoke).await }
+        };
+        match self.host.ask(ask).await.map_err(unanswered)? {
             Reply::Accepted { id, existed, .. } => Ok(Accepted {
                 id: invocation_text(&id.to_bytes()),
-                known_before: existed,
+                known_before: existed
+                    && !(H::ASKS_AGAIN
+                        && self.is_ours(id, incarnation).await.map_err(unanswered)?),
             }),
             other => Err(self.refused(request, 500, format!("{other:?}"))),
         }
     }
 
+    /// Whether an invocation is there because of this call: one that was asked for twice has found
+    /// itself.
+    async fn is_ours(&self, id: InvocationId, incarnation: u32) -> Result<bool, AskError> {
+        let row = move |view: &dyn View| read::invocation(view, &id);
+        let ask = |handle: Handle| async move { handle.read_at(id.partition_key, row).await };
+        let row = self.host.ask(ask).await?;
+        Ok(row.is_ok_and(|row| row.is_some_and(|row| row.incarnation == incarnation)))
+    }
+
+    /// The time after a delay, in milliseconds since 1970.
+    fn due(&self, delay: Duration) -> u64 {
+        let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.host.now_ms().saturating_add(delay)
+    }
+
     async fn call(&self, order: Order) -> Result<Bytes, ClientError> {
         let request = format!("a call of {}", order.target);
-        let (invoke, is_run) = self.invoke(order, None)?;
+        let (invoke, is_run) = self.invoke(order, None).await?;
         if !is_run {
-            let end = self.handle.call(invoke).await;
+            let ask = |handle: Handle| {
+                let invoke = invoke.clone();
+                async move { handle.call(invoke).await }
+            };
+            let end = self.host.ask(ask).await;
             let end = end.map_err(|error| self.unanswered(request, error))?;
             return output(end.ending);
         }
@@ -146,7 +215,8 @@ impl Inside {
     }
 
     async fn attach(&self, request: String, id: InvocationId) -> Result<Bytes, ClientError> {
-        let ending = self.handle.attach(id).await;
+        let ask = |handle: Handle| async move { handle.attach(id).await };
+        let ending = self.host.ask(ask).await;
         match ending.map_err(|error| self.unanswered(request, error))? {
             Some(ending) => output(ending),
             None => Err(Failure::new("not found").code(404).into()),
@@ -170,7 +240,7 @@ impl Inside {
     }
 }
 
-impl Door for Inside {
+impl<H: Host> Door for Inside<H> {
     fn call(&self, order: Order) -> Asked<'_, Bytes> {
         Box::pin(self.call(order))
     }
@@ -178,7 +248,7 @@ impl Door for Inside {
     fn send(&self, order: Order, delay: Option<Duration>) -> Asked<'_, Accepted> {
         Box::pin(async move {
             let request = format!("a call of {}", order.target);
-            let (invoke, _) = self.invoke(order, delay)?;
+            let (invoke, _) = self.invoke(order, delay).await?;
             self.accept(request, invoke).await
         })
     }
@@ -192,7 +262,9 @@ impl Door for Inside {
 
     fn output<'d>(&'d self, reference: &'d Reference) -> Asked<'d, Option<Bytes>> {
         Box::pin(async move {
-            let state = self.handle.output(self.id(reference)?).await;
+            let id = self.id(reference)?;
+            let ask = |handle: Handle| async move { handle.output(id).await };
+            let state = self.host.ask(ask).await;
             match state.map_err(|error| self.unanswered(reference.to_string(), error))? {
                 OutputState::Unknown => {
                     let message = "there is no such invocation, or it is forgotten";
@@ -207,7 +279,9 @@ impl Door for Inside {
     fn cancel<'d>(&'d self, reference: &'d Reference) -> Asked<'d, ()> {
         Box::pin(async move {
             let id = self.id(reference)?;
-            let reply = self.handle.operate(id, Operation::Cancel, None).await;
+            let ask =
+                |handle: Handle| async move { handle.operate(id, Operation::Cancel, None).await };
+            let reply = self.host.ask(ask).await;
             match reply.map_err(|error| self.unanswered(reference.to_string(), error))? {
                 Reply::NotFound => {
                     let message = "there is no such invocation, or it is forgotten";
@@ -229,8 +303,11 @@ impl Door for Inside {
             // Nobody can wait for one of the older kind.
             if let Awakeable::Signal { invocation, index } = awakeable {
                 let invocation = InvocationId::from_bytes(invocation);
-                let signal = Identity::Signal(index);
-                let told = self.handle.signal(invocation, signal, answer).await;
+                let ask = |handle: Handle| {
+                    let (signal, answer) = (Identity::Signal(index), answer.clone());
+                    async move { handle.signal(invocation, signal, answer).await }
+                };
+                let told = self.host.ask(ask).await;
                 told.map_err(|error| self.unanswered(id.to_owned(), error))?;
             }
             Ok(())
@@ -243,7 +320,12 @@ impl Door for Inside {
 }
 
 /// The id that follows from what is called, or a new one in the partition of its key.
-fn identify(settings: &Settings, target: &Target, idempotency_key: Option<&str>) -> InvocationId {
+fn identify(
+    dice: &dyn Dice,
+    settings: &Settings,
+    target: &Target,
+    idempotency_key: Option<&str>,
+) -> InvocationId {
     let (service, key) = (&target.service, target.key.as_deref());
     let bytes = match (key, idempotency_key) {
         (Some(key), _) if settings.kind == TargetKind::WorkflowRun => {
@@ -253,7 +335,7 @@ fn identify(settings: &Settings, target: &Target, idempotency_key: Option<&str>)
             derive::idempotent(None, service, key, &target.handler, idempotency_key)
         }
         (key, None) => {
-            let mut bytes = random_id();
+            let mut bytes = dice.id();
             if let Some(key) = key {
                 let home = derive::partition_key(None, service, key);
                 bytes[..8].copy_from_slice(&home.to_be_bytes());
@@ -262,15 +344,6 @@ fn identify(settings: &Settings, target: &Target, idempotency_key: Option<&str>)
         }
     };
     InvocationId::from_bytes(bytes)
-}
-
-/// The time after a delay, in milliseconds since 1970.
-fn due(delay: Duration) -> u64 {
-    let at = UNIX_EPOCH
-        .elapsed()
-        .unwrap_or_default()
-        .saturating_add(delay);
-    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn output(ending: Ending) -> Result<Bytes, ClientError> {

@@ -28,9 +28,9 @@
 //! directory at a time. Deliberately absent: ports, SQL and the web interface; open the directory
 //! with `latchwork serve` for those, while no program has it.
 
-mod door;
-mod register;
-mod transport;
+pub(crate) mod door;
+pub(crate) mod register;
+pub(crate) mod transport;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use latchwork_protocol::id::deployment_text;
 use latchwork_protocol::service::manifest::{Service, parse};
 use latchwork_runtime::registry::{Deployment, Registry, Revision};
-use latchwork_runtime::{Handle, random_id};
+use latchwork_runtime::{Dice, Handle};
 
 use super::StartError;
 use crate::endpoint::Endpoint;
@@ -16,7 +16,7 @@ use crate::endpoint::Endpoint;
 pub(super) const ADDRESS: &str = "embedded:";
 
 /// Registers the services of an endpoint, unless the registry has them just so.
-pub(super) async fn register(handle: &Handle, endpoint: &Endpoint) -> Result<(), StartError> {
+pub(crate) async fn register(handle: &Handle, endpoint: &Endpoint) -> Result<(), StartError> {
     let wrong = |error: &dyn std::fmt::Display| StartError::Services(error.to_string());
     let (media_type, body) = endpoint.manifest().map_err(|error| wrong(&error))?;
     let manifest = parse(&media_type, &body).map_err(|error| wrong(&error))?;
@@ -25,7 +25,7 @@ pub(super) async fn register(handle: &Handle, endpoint: &Endpoint) -> Result<(),
     let registry = handle.registry();
     let known = registry.deployments().values();
     let known = known.into_iter().find(|it| it.uri == ADDRESS);
-    let deployment = deployment(&registry, known, services, endpoint)?;
+    let deployment = deployment(handle.dice(), &registry, known, services, endpoint)?;
     if known.is_some_and(|known| **known == deployment) {
         return Ok(());
     }
@@ -37,6 +37,7 @@ pub(super) async fn register(handle: &Handle, endpoint: &Endpoint) -> Result<(),
 /// The deployment there is to be. It keeps its id, so that what is under way goes on with the code
 /// that is bound now: there is no other.
 fn deployment(
+    dice: &dyn Dice,
     registry: &Registry,
     known: Option<&Arc<Deployment>>,
     services: Vec<Service>,
@@ -50,7 +51,7 @@ fn deployment(
         Some(known) => (known.id.clone(), known.created_at),
         None => {
             let mut id = [0; 16];
-            id.copy_from_slice(&random_id()[..16]);
+            id.copy_from_slice(&dice.id()[..16]);
             let since = UNIX_EPOCH.elapsed().unwrap_or_default();
             let now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
             (deployment_text(u128::from_be_bytes(id)), now)

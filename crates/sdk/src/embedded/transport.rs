@@ -17,12 +17,12 @@ use super::register::ADDRESS;
 use crate::endpoint::{Endpoint, ResponseBody};
 
 /// Reaches the handlers of an endpoint by calling it.
-pub(super) struct InProcess {
+pub(crate) struct InProcess {
     endpoint: Endpoint,
 }
 
 impl InProcess {
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
         Self { endpoint }
     }
 }

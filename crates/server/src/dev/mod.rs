@@ -2,20 +2,16 @@
 //! can play tricks with time and with the network.
 //!
 //! ```text
-//!   engine's writes ──▶ steps ──▶ StepSink
-//!   timers' table ────▶ time ───▶ the clock, which runs ahead when nothing else can happen
+//!   engine's writes ──▶ the runtime's Steps ──▶ StepSink
+//!   timers' table ────▶ time ──────────────────▶ the clock, which runs ahead when nothing else can happen
 //! ```
 //!
 //! Start at [`Dev`]. None of it is a setting: what serves for real cannot be told to do this.
 
-mod payload;
-mod steps;
 mod time;
-mod words;
 
-pub use steps::{Step, StepKind, StepSink};
+pub use latchwork_runtime::trace::{Step, StepKind, StepSink};
 
-pub(crate) use steps::Steps;
 pub(crate) use time::{AheadClock, run_ahead};
 
 use std::sync::Arc;

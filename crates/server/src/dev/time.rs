@@ -1,15 +1,8 @@
 //! Time that runs ahead: when nothing but timers can bring work forward, the clock goes to the
-//! first of them.
-//!
-//! Whether that is so, the tables say: no invocation has, or must get, an attempt, and no message
-//! is on its way to another partition. Timers that only tidy up are not waited for.
+//! first of them. Handlers have clocks of their own, which do not: what they say of time is shifted
+//! by what this clock is ahead of them ([`Clock::ahead_ms`]).
 
-use latchwork_engine::table::invocation::Status;
-use latchwork_engine::table::listing::{self, Standing};
-use latchwork_engine::table::outbox;
-use latchwork_engine::table::timer::{self, TimerKey, TimerKind};
-use latchwork_engine::{View, read};
-use latchwork_runtime::{Clock, Handle, SystemClock};
+use latchwork_runtime::{Clock, Handle, Rest, SystemClock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,17 +18,12 @@ pub(crate) struct AheadClock {
 
 impl Clock for AheadClock {
     fn now_ms(&self) -> u64 {
-        SystemClock.now_ms() + self.ahead_ms.load(Ordering::Relaxed)
+        SystemClock.now_ms() + self.ahead_ms()
     }
-}
 
-/// How one partition stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rest {
-    /// Something goes on without the help of time.
-    is_busy: bool,
-    /// When the first timer is due that brings work forward.
-    next: Option<u64>,
+    fn ahead_ms(&self) -> u64 {
+        self.ahead_ms.load(Ordering::Relaxed)
+    }
 }
 
 /// Puts the clock ahead for as long as the node lives.
@@ -43,7 +31,7 @@ pub(crate) async fn run_ahead(clock: Arc<AheadClock>, handle: Handle) {
     let mut before = None;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        let Ok(all) = handle.read(look).await else {
+        let Ok(all) = handle.read(Rest::of).await else {
             return;
         };
         let is_quiet = all.iter().all(|rest| !rest.is_busy);
@@ -56,26 +44,4 @@ pub(crate) async fn run_ahead(clock: Arc<AheadClock>, handle: Handle) {
         }
         before = next.filter(|_| is_quiet);
     }
-}
-
-fn look(view: &dyn View) -> Rest {
-    let has_any = |(from, to): (bytes::Bytes, bytes::Bytes)| view.scan(&from, &to).next().is_some();
-    let is_busy = has_any(listing::all_of(Standing::Running, None, None)) || has_any(outbox::all());
-    let timers = view.scan(&timer::from(0), &timer::all().1);
-    let next = timers
-        .filter_map(|row| TimerKey::parse(&row.ok()?.0))
-        .find(|timer| matters(view, timer))
-        .map(|timer| timer.time);
-    Rest { is_busy, next }
-}
-
-/// Whether somebody waits for it.
-fn matters(view: &dyn View, timer: &TimerKey) -> bool {
-    let brings = matches!(
-        TimerKind::try_from(timer.kind),
-        Ok(TimerKind::Start | TimerKind::Sleep | TimerKind::Retry)
-    );
-    brings
-        && read::invocation(view, &timer.id)
-            .is_ok_and(|row| row.is_some_and(|row| row.status() != Status::Completed))
 }

@@ -4,8 +4,11 @@
 //! commands asked for is kept, to say what an answer answers; after a restart that is not known,
 //! and such answers are passed over.
 
-use super::payload::{failed, shortened};
-use super::words::{self, Asked};
+mod payload;
+mod words;
+
+use super::Watcher;
+use crate::clock::Clock;
 use latchwork_engine::table::invocation::{self, Invocation, Status};
 use latchwork_engine::table::journal::{self, JournalEntry};
 use latchwork_engine::{
@@ -13,10 +16,11 @@ use latchwork_engine::{
 };
 use latchwork_protocol::id::invocation_text;
 use latchwork_protocol::ingress::duration_text;
-use latchwork_runtime::trace::Watcher;
+use payload::{failed, shortened};
 use prost::Message;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use words::Asked;
 
 /// One thing that an invocation did, or that happened to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +61,9 @@ pub trait StepSink: Send + Sync + 'static {
 }
 
 /// Makes steps of rows.
-pub(crate) struct Steps {
+pub struct Steps {
     sink: Arc<dyn StepSink>,
+    clock: Arc<dyn Clock>,
     known: Mutex<HashMap<InvocationId, Known>>,
 }
 
@@ -75,6 +80,8 @@ struct Known {
 struct Told<'a> {
     sink: &'a dyn StepSink,
     at_ms: u64,
+    /// The same by the handler's clock.
+    theirs_ms: u64,
     id: &'a InvocationId,
     target: &'a Target,
 }
@@ -92,9 +99,11 @@ impl Told<'_> {
 }
 
 impl Steps {
-    pub(crate) fn new(sink: Arc<dyn StepSink>) -> Self {
+    /// Tells this sink. The clock is the node's.
+    pub fn new(sink: Arc<dyn StepSink>, clock: Arc<dyn Clock>) -> Self {
         Self {
             sink,
+            clock,
             known: Mutex::default(),
         }
     }
@@ -102,12 +111,14 @@ impl Steps {
 
 impl Watcher for Steps {
     fn applied(&self, time_ms: u64, transition: &Transition) {
+        let theirs_ms = time_ms.saturating_sub(self.clock.ahead_ms());
         let (rows, mut entries) = written(transition);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, row) in &rows {
             let told = Told {
                 sink: &*self.sink,
                 at_ms: time_ms,
+                theirs_ms,
                 id,
                 target: &row.target,
             };
@@ -120,8 +131,9 @@ impl Watcher for Steps {
                 continue;
             }
             let known = known.entry(*id).or_default();
-            known.begins(&told, row);
+            // What it waited for comes before it goes on.
             known.entries(&told, &entries);
+            known.begins(&told, row);
             known.stands(&told, row);
             known.status = Some(row.status());
             known.epoch = row.epoch;
@@ -137,6 +149,7 @@ impl Watcher for Steps {
                 let told = Told {
                     sink: &*self.sink,
                     at_ms: time_ms,
+                    theirs_ms,
                     id,
                     target: &row.target,
                 };
@@ -195,7 +208,7 @@ impl Known {
             if let Some(output) = words::output(entry) {
                 self.output = Some(output);
             }
-            if let Some((text, is_failure)) = words::entry(entry, &mut self.asked, told.at_ms) {
+            if let Some((text, is_failure)) = words::entry(entry, &mut self.asked, told.theirs_ms) {
                 let kind = match is_failure {
                     true => StepKind::Trouble,
                     false => StepKind::Recorded,
