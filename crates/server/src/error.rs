@@ -185,7 +185,7 @@ impl Refusal {
             | Self::KeyOnRun
             | Self::Scope(_)
             | Self::Scoped { .. }
-            | Self::Body(BodyError::Broken(_))
+            | Self::Body(BodyError::Broken(_) | BodyError::Cut)
             | Self::Input { .. }
             | Self::Delay(_)
             | Self::DelayedCall

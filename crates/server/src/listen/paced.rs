@@ -1,4 +1,8 @@
-//! The body of a request, which must keep up a pace.
+//! The body of a request, which must keep up a pace, and come to its end.
+//!
+//! hyper calls a body over HTTP/2 ended when its client has reset it with NO_ERROR, and one whose
+//! stream is gone before it was looked at, empty. Neither may be taken for what the client wanted to
+//! say.
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -19,6 +23,9 @@ pub enum BodyError {
     /// The connection broke, or what was sent is no body.
     #[error("{}", causes(.0))]
     Broken(hyper::Error),
+    /// It has ended, and is not whole.
+    #[error("it ended before all that its content-length announces had come")]
+    Cut,
     /// It comes so slowly that it seems meant to hold the connection.
     #[error("it came too slowly: a body has a minute, and a second more for each 16 KiB")]
     TooSlow,
@@ -38,19 +45,39 @@ fn causes(error: &hyper::Error) -> String {
 #[derive(Debug)]
 pub(crate) struct Paced<B = Incoming> {
     body: B,
+    /// The bytes that are to come, if the client says so and it is not nothing.
+    announced: Option<u64>,
+    ended: bool,
     began: Option<Instant>,
     received: u64,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl<B> Paced<B> {
+impl<B: Body> Paced<B> {
     /// The clock runs from when it is first asked for.
     pub(super) fn new(body: B) -> Self {
         Self {
+            announced: body.size_hint().exact().filter(|bytes| *bytes > 0),
+            ended: false,
             body,
             began: None,
             received: 0,
             alarm: None,
+        }
+    }
+
+    /// The body says that it has ended. Where a length was announced, that shows whether it has.
+    /// Where none was, whoever reads it waits for a moment: hyper drops whoever waits for a stream
+    /// that its client has cancelled.
+    fn end<T>(&mut self, cx: &Context<'_>) -> Poll<Option<Result<T, BodyError>>> {
+        match self.announced {
+            Some(announced) if self.received < announced => Poll::Ready(Some(Err(BodyError::Cut))),
+            Some(_) => Poll::Ready(None),
+            None => {
+                self.ended = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
         }
     }
 }
@@ -63,12 +90,18 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Paced<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             self.alarm = None;
-            if let Some(Ok(frame)) = &frame {
+            let Some(frame) = frame else {
+                return self.end(cx);
+            };
+            if let Ok(frame) = &frame {
                 self.received += frame.data_ref().map_or(0, |data| data.len() as u64);
             }
-            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
+            return Poll::Ready(Some(frame.map_err(BodyError::Broken)));
         }
         let began = *self.began.get_or_insert_with(Instant::now);
         let due = began + TIME_MIN + Duration::from_secs(self.received / BYTES_PER_SECOND);
@@ -78,7 +111,8 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Paced<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        // Of a stream that is gone the body says so too.
+        self.ended || self.announced == Some(self.received)
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -293,3 +293,79 @@ async fn whoever_floods_with_pings_or_settings_and_does_not_listen_is_cut_off() 
         assert!(sent < 64 << 20, "{sent} bytes were taken");
     }
 }
+
+/// Gives one connection.
+struct Once(Option<tokio::io::DuplexStream>);
+
+impl Listener for Once {
+    type Io = tokio::io::DuplexStream;
+
+    async fn accept(&mut self) -> std::io::Result<(Self::Io, SocketAddr)> {
+        match self.0.take() {
+            Some(io) => Ok((io, ([127, 0, 0, 1], 0).into())),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Time stands still, and all that was sent has come before it is looked at.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_its_client_cancels_is_not_taken_for_whole() {
+    let reasons = [h2::Reason::CANCEL, h2::Reason::NO_ERROR];
+    for (announced, sent, reason) in reasons.into_iter().flat_map(|reason| {
+        [(None, "half"), (None, ""), (Some(8), "half"), (Some(8), "")]
+            .map(|(announced, sent)| (announced, sent, reason))
+    }) {
+        let (io, theirs) = tokio::io::duplex(1 << 16);
+        let whole = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let taken = whole.clone();
+        let service = service_fn(move |request: Request<Paced>| {
+            let taken = taken.clone();
+            async move {
+                if request.body().is_end_stream() {
+                    taken.lock().expect("whole").push(Bytes::new());
+                }
+                if let Ok(body) = request.into_body().collect().await {
+                    taken.lock().expect("whole").push(body.to_bytes());
+                }
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
+            }
+        });
+        let port = Port {
+            name: "test",
+            connections_max: 1,
+            door: tls::Door::none(),
+            drain_limit: Duration::ZERO,
+            dated: true,
+        };
+        tokio::spawn(serve(
+            Once(Some(theirs)),
+            port,
+            service,
+            std::future::pending(),
+        ));
+        let (mut requests, connection) = h2::client::handshake(io).await.expect("HTTP/2");
+        tokio::spawn(connection);
+        let request = |length: Option<usize>| {
+            let mut request = Request::post("http://server/");
+            if let Some(length) = length {
+                request = request.header("content-length", length);
+            }
+            request.body(()).expect("a request")
+        };
+        let cancelled = requests.send_request(request(announced), false);
+        let (_, mut stream) = cancelled.expect("a stream");
+        if !sent.is_empty() {
+            stream.send_data(sent.into(), false).expect("open");
+        }
+        // Now the head and what follows it leave together.
+        stream.send_reset(reason);
+        let (answer, mut stream) = requests
+            .send_request(request(None), false)
+            .expect("a stream");
+        stream.send_data("whole".into(), true).expect("open");
+        answer.await.expect("an answer");
+        let whole = whole.lock().expect("whole").clone();
+        assert_eq!(whole, ["whole"], "{announced:?} {sent:?} {reason:?}");
+    }
+}
