@@ -12,7 +12,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -267,8 +267,8 @@ fn whoever_finds_no_room_is_told_in_tls() {
     });
 }
 
-/// Shakes hands at a free port with whoever comes, and passes on what is said to `handlers`.
-fn endpoint(room: &Path, name: &str, asks_for: Option<&str>, handlers: &str) -> String {
+/// How a deployment shakes hands: with which certificate, and asking for one of whom.
+fn handshake(room: &Path, name: &str, asks_for: Option<&str>) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let read = |name: &str| CertificateDer::from_pem_file(room.join(name)).expect("a certificate");
     let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -289,30 +289,50 @@ fn endpoint(room: &Path, name: &str, asks_for: Option<&str>, handlers: &str) -> 
     let config = builder.with_single_cert(vec![read(&format!("{name}.pem"))], key);
     let mut config = config.expect("a pair");
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let config = Arc::new(config);
+    Arc::new(config)
+}
+
+/// Something in TLS before the handlers. What it shakes hands with can be replaced, which ends the
+/// connections that there are.
+struct Endpoint {
+    at: String,
+    handshake: Arc<Mutex<Arc<ServerConfig>>>,
+}
+
+/// Shakes hands at a free port with whoever comes, and passes on what is said to `handlers`.
+fn endpoint(config: Arc<ServerConfig>, handlers: &str) -> Endpoint {
+    let handshake = Arc::new(Mutex::new(config));
     let handlers = handlers.replace("http://", "");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = listener.local_addr().expect("an address");
+    let shared = handshake.clone();
     std::thread::spawn(move || {
         for socket in listener.incoming().map_while(Result::ok) {
+            let config = shared.lock().expect("no panic").clone();
             let server = ServerConnection::new(config.clone()).expect("a server");
             let handlers = connect(&handlers);
-            std::thread::spawn(move || pass_on(StreamOwned::new(server, socket), handlers));
+            let shared = shared.clone();
+            let goes_on = move || Arc::ptr_eq(&config, &shared.lock().expect("no panic"));
+            let outer = StreamOwned::new(server, socket);
+            std::thread::spawn(move || pass_on(outer, handlers, goes_on));
         }
     });
-    format!("https://localhost:{}", at.port())
+    Endpoint {
+        at: format!("https://localhost:{}", at.port()),
+        handshake,
+    }
 }
 
 /// Carries bytes to and fro, until one side has ended.
-fn pass_on(mut outer: StreamOwned<ServerConnection, TcpStream>, mut inner: TcpStream) {
+fn pass_on(
+    mut outer: StreamOwned<ServerConnection, TcpStream>,
+    mut inner: TcpStream,
+    goes_on: impl Fn() -> bool,
+) {
     let pause = Some(Duration::from_millis(5));
     outer.sock.set_read_timeout(pause).expect("a timeout");
     inner.set_read_timeout(pause).expect("a timeout");
-    loop {
-        if !carry(&mut outer, &mut inner) || !carry(&mut inner, &mut outer) {
-            return;
-        }
-    }
+    while goes_on() && carry(&mut outer, &mut inner) && carry(&mut inner, &mut outer) {}
 }
 
 /// Carries what there is; false: there is no more.
@@ -337,19 +357,51 @@ fn deployments_are_spoken_to_in_tls_and_shown_a_certificate() {
     ];
     let world = secured(&settings, |room| signed(room, "friend", "ours", 1));
     let room = world.path("");
-    let at = endpoint(room.as_ref(), "server", Some("ours"), &world.endpoint);
+    let ours = handshake(room.as_ref(), "server", Some("ours"));
+    let Endpoint { at, .. } = endpoint(ours, &world.endpoint);
     world.run(&["deployments", "register", &at]).ok();
     let called = world.run(&["call", "Shop/greet", "\"ada\""]).ok();
     assert!(called.contains("ada"), "{called}");
     let deployments = world.run(&["deployments", "list", "--json"]).json();
     let id = deployments[0]["id"].as_str().expect("an id");
     // Where it goes now, another authority is asked for.
-    let moved = endpoint(room.as_ref(), "server", Some("theirs"), &world.endpoint);
-    let refused = world.run(&["deployments", "update", id, "--uri", &moved]);
+    let theirs = handshake(room.as_ref(), "server", Some("theirs"));
+    let moved = endpoint(theirs, &world.endpoint);
+    let refused = world.run(&["deployments", "update", id, "--uri", &moved.at]);
     assert!(
         refused.code == 1 && refused.err.contains("LW0004"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn attempts_say_why_a_deployment_is_not_trusted_and_go_on_when_it_is() {
+    let world = secured(&[("LATCHWORK_DEPLOYMENT_CA_FILE", "ours.pem")], |room| {
+        signed(room, "late", "ours", -1);
+    });
+    let room = world.path("");
+    let good = handshake(room.as_ref(), "server", None);
+    let endpoint = endpoint(good.clone(), &world.endpoint);
+    world.run(&["deployments", "register", &endpoint.at]).ok();
+    world.run(&["call", "Shop/greet", "\"ada\""]).ok();
+    *endpoint.handshake.lock().expect("no panic") = handshake(room.as_ref(), "late", None);
+    let id = world.run(&["send", "Shop/greet", "\"eve\""]).ok();
+    let asked = format!(
+        "SELECT last_failure FROM sys_invocation WHERE id = '{}'",
+        id.trim()
+    );
+    let failure = until("an attempt fails", || {
+        let found = world.run(&["sql", "--json", &asked]).json();
+        let failure = found[0]["last_failure"].as_str().map(str::to_owned);
+        // The one that broke with the connection is not meant.
+        failure.filter(|text| text.contains("LW0004"))
+    });
+    for word in [&*endpoint.at, "has expired"] {
+        assert!(failure.contains(word), "{failure}");
+    }
+    *endpoint.handshake.lock().expect("no panic") = good;
+    let ended = world.run(&["invocations", "attach", id.trim()]).ok();
+    assert!(ended.contains("eve"), "{ended}");
 }
 
 #[test]
@@ -366,7 +418,8 @@ fn a_deployment_that_is_not_trusted_is_refused_with_the_reason() {
         ("other", None, "is for other names"),
         ("server", Some("theirs"), "deployment_cert_file"),
     ] {
-        let at = endpoint(room.as_ref(), name, asks_for, &world.endpoint);
+        let shaking = handshake(room.as_ref(), name, asks_for);
+        let Endpoint { at, .. } = endpoint(shaking, &world.endpoint);
         let refused = world.run(&["deployments", "register", &at]);
         assert_eq!(refused.code, 1, "{name}: {refused:?}");
         for word in ["LW0004", &at, said] {

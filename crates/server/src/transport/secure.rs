@@ -3,7 +3,7 @@
 use super::dial::{REFUSAL, Wanted};
 use super::network::Io;
 use crate::tls::Trust;
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -32,7 +32,11 @@ pub(super) async fn secure(
         .await
         .map_err(|error| explained(&error))?;
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    Ok((Box::new(Explained(stream)), http2))
+    let stream = Explained {
+        stream,
+        is_heard: false,
+    };
+    Ok((Box::new(stream), http2))
 }
 
 /// Why there is no TLS, and what to do.
@@ -62,9 +66,47 @@ fn explained(error: &io::Error) -> String {
     format!("{advice} ({error})")
 }
 
-/// A stream whose other side may refuse us with the first read: in TLS 1.3 the handshake is over on
-/// our side before a certificate of ours was looked at.
-struct Explained(TlsStream<Box<dyn Io>>);
+/// A stream whose other side may refuse us before it says anything: in TLS 1.3 the handshake is over
+/// on our side before a certificate of ours was looked at. It says so and closes, and whether we
+/// get to read that before a write fails is a matter of luck.
+struct Explained {
+    stream: TlsStream<Box<dyn Io>>,
+    /// Something was read.
+    is_heard: bool,
+}
+
+impl Explained {
+    fn explain<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        done.map_err(|error| {
+            let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+            let is_refusal = matches!(cause, Some(Error::AlertReceived(_)));
+            match is_refusal || (is_closed(&error) && !self.is_heard) {
+                true => io::Error::other(format!("{REFUSAL} ({error})")),
+                false => error,
+            }
+        })
+    }
+}
+
+impl Explained {
+    /// Leaves it to the next read to say why nothing can be written, while the other side has said
+    /// nothing: HTTP would make of a failed write an end of its own.
+    fn deferred<T>(&self, written: Poll<io::Result<T>>, as_if: T) -> Poll<io::Result<T>> {
+        match written {
+            Poll::Ready(Err(error)) if is_closed(&error) && !self.is_heard => {
+                Poll::Ready(Ok(as_if))
+            }
+            written => written,
+        }
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof
+    )
+}
 
 impl AsyncRead for Explained {
     fn poll_read(
@@ -72,14 +114,16 @@ impl AsyncRead for Explained {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.0).poll_read(cx, buf);
-        read.map_err(|error| {
-            let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
-            match cause {
-                Some(Error::AlertReceived(_)) => io::Error::other(explained(&error)),
-                _ => error,
-            }
-        })
+        let before = buf.filled().len();
+        let mut read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.is_heard |= buf.filled().len() > before;
+        if let Poll::Ready(Ok(())) = read
+            && !self.is_heard
+            && buf.remaining() > 0
+        {
+            read = Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
+        }
+        self.explain(read)
     }
 }
 
@@ -89,7 +133,8 @@ impl AsyncWrite for Explained {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.deferred(written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -97,18 +142,21 @@ impl AsyncWrite for Explained {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        self.deferred(written, length)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.deferred(flushed, ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
