@@ -352,7 +352,7 @@ impl World {
                     let mut line = Line::new(&shared.fabric, ADMIN_PORT, false);
                     let id = invocation_text(&id.to_bytes());
                     // If it is lost, the next round does it again.
-                    drop(people::operate(&mut line, &shared, &id, operation).await);
+                    people::operate(&mut line, &shared, &id, operation).await;
                 });
             }
         }
