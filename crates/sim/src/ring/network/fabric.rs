@@ -156,8 +156,15 @@ impl Fabric {
         };
         self.fates
             .say(format_args!("{} goes down: {then:?}", name(host)));
-        let mut inner = self.inner();
-        inner.listening.retain(|address, _| address.ip() != host);
+        self.inner()
+            .listening
+            .retain(|address, _| address.ip() != host);
+        self.lose_all(host, then);
+    }
+
+    /// A host loses all its connections, as when a proxy before it is started anew.
+    pub(super) fn lose_all(&self, host: IpAddr, then: Then) {
+        let inner = self.inner();
         for wire in inner.wires.iter().filter_map(Weak::upgrade) {
             if wire.hosts.contains(&host) {
                 wire.lose(host, then);

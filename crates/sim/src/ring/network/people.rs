@@ -73,28 +73,19 @@ pub(super) async fn operator(shared: Shared) {
         let id = &known[fates.below(known.len() as u64) as usize];
         let operation = ["cancel", "kill", "pause", "pause", "resume"];
         let operation = operation[fates.below(operation.len() as u64) as usize];
-        // Whether it was done does not matter to an operator like this.
-        drop(operate(&mut line, &shared, id, operation).await);
+        operate(&mut line, &shared, id, operation).await;
     }
 }
 
-/// Does something to an invocation, if it can be done.
-pub(super) async fn operate(
-    line: &mut Line,
-    shared: &Shared,
-    id: &str,
-    operation: &str,
-) -> Result<(), String> {
+/// Asks for something to be done to an invocation. Whether it was, a later look shows.
+pub(super) async fn operate(line: &mut Line, shared: &Shared, id: &str, operation: &str) {
     let question = Question {
         method: Method::PATCH,
         ..Question::get(format!("/invocations/{id}/{operation}"))
     };
     let fates = &shared.stage.fates;
-    let answer = line.ask(&question, PATIENCE).await?;
-    fates.say(format_args!("{operation} {id}: {}", answer.status));
-    if answer.status.is_server_error() {
-        let wrong = format!("{operation} {id}: {} {}", answer.status, answer.body);
-        return Err(wrong);
+    match line.ask(&question, PATIENCE).await {
+        Ok(answer) => fates.say(format_args!("{operation} {id}: {}", answer.status)),
+        Err(error) => fates.say(format_args!("{operation} {id}: {error}")),
     }
-    Ok(())
 }

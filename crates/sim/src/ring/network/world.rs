@@ -7,6 +7,7 @@ use super::endpoint::Process;
 use super::fabric::{CLIENTS, ENDPOINT, Fabric, SERVER, Uplink};
 use super::faults::Rates;
 use super::line::{ADMIN_PORT, INGRESS_PORT, Line};
+use super::wire::Then;
 use super::{Shared, pause, people};
 use crate::ring::Played;
 use crate::ring::auditor::Auditor;
@@ -171,6 +172,7 @@ impl World {
         self.fates.stop();
         self.stalled = None;
         self.crash().await?;
+        tokio::spawn(lose_endpoint(self.shared.clone()));
         self.come_to_rest().await?;
         self.shared.stage.auditor.check_order();
         self.compare().await
@@ -354,7 +356,7 @@ impl World {
                     let mut line = Line::new(&shared.fabric, ADMIN_PORT, false);
                     let id = invocation_text(&id.to_bytes());
                     // If it is lost, the next round does it again.
-                    drop(people::operate(&mut line, &shared, &id, operation).await);
+                    people::operate(&mut line, &shared, &id, operation).await;
                 });
             }
         }
@@ -480,6 +482,14 @@ fn known_id(caller: &Caller) -> Option<String> {
         _ => return None,
     };
     Some(invocation_text(&id))
+}
+
+/// Connections end when there are no faults, too.
+async fn lose_endpoint(shared: Shared) {
+    pause(10_000).await;
+    let fates = &shared.stage.fates;
+    fates.say("the endpoint loses its connections");
+    shared.fabric.lose_all(ENDPOINT, Then::Cut);
 }
 
 /// The endpoint goes down and comes back, and hosts are cut off from each other.
