@@ -22,6 +22,7 @@ pub(crate) mod mutations;
 mod network;
 mod pipe;
 mod replica;
+mod rest;
 mod script;
 mod storage;
 mod torn;

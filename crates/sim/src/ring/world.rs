@@ -10,6 +10,7 @@ use super::auditor::Auditor;
 use super::faults::Fates;
 use super::pipe::Pipe;
 use super::random::mix;
+use super::rest::Untold;
 use super::script::{Stage, endpoint};
 use super::storage::{Disk, SimStore};
 use latchwork::Endpoint;
@@ -18,7 +19,6 @@ use latchwork_runtime::trace::Tracer;
 use latchwork_runtime::{
     Dice, Handle, NodeLimits, SeededDice, SteadyClock, SteppedNode, Surroundings,
 };
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -109,8 +109,7 @@ struct World {
     old: Option<Node>,
     /// A partition that stands still, and until when.
     stalled: Option<(usize, Instant)>,
-    /// Who waited for a call that was over, when that was last looked at.
-    untold: BTreeSet<(InvocationId, InvocationId)>,
+    untold: Untold,
     records: u64,
     crashes: u64,
     turns: u64,
@@ -153,7 +152,7 @@ impl World {
             node: None,
             old: None,
             stalled: None,
-            untold: BTreeSet::new(),
+            untold: Untold::default(),
             records: 0,
             crashes: 0,
             turns: 0,

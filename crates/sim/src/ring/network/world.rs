@@ -14,10 +14,10 @@ use crate::ring::auditor::Auditor;
 use crate::ring::faults::Fates;
 use crate::ring::random::{Random, mix};
 use crate::ring::replica::{self, Unfinished};
+use crate::ring::rest::{self, Untold};
 use crate::ring::script::{Stage, endpoint};
 use crate::ring::storage::{Disk, SimStore};
 use crate::ring::workload::{Kind, Order};
-use latchwork_engine::InvocationId;
 use latchwork_engine::table::invocation::Status;
 use latchwork_protocol::derive;
 use latchwork_protocol::id::invocation_text;
@@ -27,7 +27,6 @@ use latchwork_runtime::{
 };
 use latchwork_server::simulation;
 use latchwork_server::transport::HttpTransport;
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,8 +41,6 @@ const FAULTS: Duration = Duration::from_secs(60);
 const RESUME: Duration = Duration::from_secs(60);
 const CANCEL: Duration = Duration::from_secs(600);
 const REST: Duration = Duration::from_secs(4 * 3600);
-/// So late no timer is while there are no faults.
-const OVERDUE_MS: u64 = 2_000;
 /// Turns that no world needs.
 const TURNS_MAX: u64 = 200_000;
 const LONGEST: Duration = Duration::from_secs(1);
@@ -91,8 +88,7 @@ struct World {
     server: Option<Server>,
     /// A partition that stands still, and until when.
     stalled: Option<(usize, Instant)>,
-    /// Who waited for a call that was over, when that was last looked at.
-    untold: BTreeSet<(InvocationId, InvocationId)>,
+    untold: Untold,
     records: u64,
     crashes: u64,
     turns: u64,
@@ -149,7 +145,7 @@ impl World {
             fates,
             server: None,
             stalled: None,
-            untold: BTreeSet::new(),
+            untold: Untold::default(),
             records: 0,
             crashes: 0,
             turns: 0,
@@ -329,7 +325,7 @@ impl World {
             }
             looked = now + Duration::from_secs(5);
             let rows = self.unfinished().await?;
-            self.check_untold(&rows)?;
+            self.untold.look(&rows)?;
             self.check_overdue().await?;
             let waiting = *self.shared.waiting.lock().expect("one thread");
             if rows.is_empty() && waiting == 0 {
@@ -385,41 +381,11 @@ impl World {
         Ok(all?.concat())
     }
 
-    /// A caller is told of the end of its call. What was said may be on its way once, not twice.
-    fn check_untold(&mut self, rows: &[Unfinished]) -> Result<(), String> {
-        let going_on: BTreeSet<_> = rows.iter().map(|it| it.id).collect();
-        let waits = rows
-            .iter()
-            .flat_map(|it| it.waits_for.iter().map(|child| (it.id, *child)));
-        let untold: BTreeSet<_> = waits
-            .filter(|(_, child)| !going_on.contains(child))
-            .collect();
-        if let Some((caller, child)) = untold.intersection(&self.untold).next() {
-            return Err(format!(
-                "{caller:?} waits for its call of {child:?}, which is over"
-            ));
-        }
-        self.untold = untold;
-        Ok(())
-    }
-
     /// Timers fire when they are due.
     async fn check_overdue(&mut self) -> Result<(), String> {
         let first = self.ask(async |handle| handle.read(replica::first_timers).await);
         let first = first.await?;
-        let now = self.clock.now_ms();
-        for first in first {
-            let [work, retention] = first?;
-            let retention = retention.map(|time| time + self.clock.leapt_ms());
-            for time in [work, retention].into_iter().flatten() {
-                if time + OVERDUE_MS < now {
-                    return Err(format!(
-                        "it is {now}, and the timer of {time} has not fired"
-                    ));
-                }
-            }
-        }
-        Ok(())
+        rest::check_overdue(first, &*self.clock)
     }
 
     /// The logs once more, from the first record, into other tables.
@@ -428,12 +394,7 @@ impl World {
             .ask(async |handle| handle.read(replica::rows).await)
             .await?;
         self.go_down();
-        let partitions = self.disks.len() as u16;
-        for ((own, disk), theirs) in (0..).zip(&self.disks).zip(rows) {
-            let records = disk.records().map_err(|error| error.to_string())?;
-            self.records += records.len() as u64;
-            replica::compare(own, partitions, &records, &theirs?)?;
-        }
+        self.records += rest::compare(&self.disks, rows)?;
         Ok(())
     }
 

@@ -2,10 +2,9 @@
 
 use super::World;
 use crate::ring::replica::{self, Unfinished};
+use crate::ring::rest;
 use latchwork_engine::Operation;
 use latchwork_engine::table::invocation::Status;
-use latchwork_runtime::Clock;
-use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -14,8 +13,6 @@ use tokio::time::Instant;
 const RESUME: Duration = Duration::from_secs(60);
 const CANCEL: Duration = Duration::from_secs(400);
 const REST: Duration = Duration::from_secs(4 * 3600);
-/// So late no timer is while there are no faults.
-const OVERDUE_MS: u64 = 2_000;
 
 impl World {
     /// Turns until nobody waits for anything.
@@ -30,7 +27,7 @@ impl World {
             }
             resumed = now + Duration::from_secs(5);
             let rows = self.unfinished().await?;
-            self.check_untold(&rows)?;
+            self.untold.look(&rows)?;
             self.check_overdue().await?;
             let waiting = *self.shared.waiting.lock().expect("one thread");
             if rows.is_empty() && waiting == 0 {
@@ -84,42 +81,12 @@ impl World {
         Ok(all?.concat())
     }
 
-    /// A caller is told of the end of its call. What was said may be on its way once, not twice.
-    fn check_untold(&mut self, rows: &[Unfinished]) -> Result<(), String> {
-        let going_on: BTreeSet<_> = rows.iter().map(|it| it.id).collect();
-        let waits = rows
-            .iter()
-            .flat_map(|it| it.waits_for.iter().map(|child| (it.id, *child)));
-        let untold: BTreeSet<_> = waits
-            .filter(|(_, child)| !going_on.contains(child))
-            .collect();
-        if let Some((caller, child)) = untold.intersection(&self.untold).next() {
-            return Err(format!(
-                "{caller:?} waits for its call of {child:?}, which is over"
-            ));
-        }
-        self.untold = untold;
-        Ok(())
-    }
-
     /// Timers fire when they are due.
     async fn check_overdue(&mut self) -> Result<(), String> {
         let door = self.shared.door.clone();
         let first = self.ask(async move { door.handle().await.read(replica::first_timers).await });
         let first = first.await?.map_err(|error| error.to_string())?;
-        let now = self.shared.clock.now_ms();
-        for first in first {
-            let [work, retention] = first?;
-            let retention = retention.map(|time| time + self.shared.clock.leapt_ms());
-            for time in [work, retention].into_iter().flatten() {
-                if time + OVERDUE_MS < now {
-                    return Err(format!(
-                        "it is {now}, and the timer of {time} has not fired"
-                    ));
-                }
-            }
-        }
-        Ok(())
+        rest::check_overdue(first, &*self.shared.clock)
     }
 
     /// The logs once more, from the first record, into other tables.
@@ -128,12 +95,7 @@ impl World {
         let rows = self.ask(async move { door.handle().await.read(replica::rows).await });
         let rows = rows.await?.map_err(|error| error.to_string())?;
         drop(self.node.take());
-        let partitions = self.disks.len() as u16;
-        for ((own, disk), theirs) in (0..).zip(&self.disks).zip(rows) {
-            let records = disk.records().map_err(|error| error.to_string())?;
-            self.records += records.len() as u64;
-            replica::compare(own, partitions, &records, &theirs?)?;
-        }
+        self.records += rest::compare(&self.disks, rows)?;
         Ok(())
     }
 }
