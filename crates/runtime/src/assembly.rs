@@ -83,6 +83,7 @@ impl Assembly {
             (0..partitions).map(|_| Arc::default()).collect(),
             limits.metered_handlers_max,
             around.tracer,
+            around.clock.clone(),
             around.dice,
         ));
         let metrics = &shared.metrics;

@@ -25,6 +25,12 @@ pub trait Clock: Send + Sync + 'static {
     /// before that.
     fn see(&self, _time: u64) {}
 
+    /// When at least `delay_ms` have passed: of the millisecond that it shows, a part is over.
+    fn after(&self, delay_ms: u64) -> u64 {
+        let begun = u64::from(delay_ms > 0);
+        self.now_ms().saturating_add(delay_ms).saturating_add(begun)
+    }
+
     /// What the clock on the wall shows: for what is compared with times that others have written.
     fn wall_ms(&self) -> u64 {
         self.now_ms().saturating_sub(self.ahead_ms())
@@ -225,6 +231,14 @@ mod tests {
         assert_eq!(stamp.now(&clock), 100);
         stamp.see(200);
         assert_eq!(stamp.now(&clock), 200);
+    }
+
+    #[test]
+    fn a_delay_is_no_shorter_than_it_was_asked_for() {
+        let clock = Fixed::default();
+        clock.set(100);
+        assert_eq!((clock.after(0), clock.after(5)), (100, 106));
+        assert_eq!(clock.after(u64::MAX), u64::MAX);
     }
 
     const HOUR: u64 = 3_600_000;

@@ -1,5 +1,6 @@
 //! The way in: what may be asked of the partitions, from any thread.
 
+use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::inbox::{Inbox, ReplyTo, Wakeup};
 use crate::invoker::RunningAttempt;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) together: Wanted,
     pub(crate) metrics: Metrics,
     pub(crate) tracer: Tracer,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dice: Arc<dyn Dice>,
     /// Calls that have begun to wait for a key, for whoever looks for deadlocks.
     queued: std::sync::Mutex<Vec<InvocationId>>,
@@ -52,6 +54,7 @@ impl Shared {
         inboxes: Vec<Arc<Inbox>>,
         handlers_max: usize,
         tracer: Tracer,
+        clock: Arc<dyn Clock>,
         dice: Arc<dyn Dice>,
     ) -> Self {
         Self {
@@ -63,6 +66,7 @@ impl Shared {
             together: Wanted::default(),
             metrics: Metrics::new(topology.partitions, handlers_max),
             tracer,
+            clock,
             dice,
             queued: std::sync::Mutex::default(),
             has_queued: Notify::new(),
@@ -148,6 +152,11 @@ impl Handle {
     /// What is registered just now.
     pub fn registry(&self) -> Arc<Registry> {
         self.shared.registry.load_full()
+    }
+
+    /// This node's clock: whoever makes a time for it, as that of a delayed call, takes it here.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
     }
 
     /// Where this node's random numbers come from: whoever mints an id for it takes it here.

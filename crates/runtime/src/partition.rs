@@ -35,8 +35,10 @@ use tokio::time::Instant;
 const IDLE: Duration = Duration::from_secs(1);
 /// The tables are sealed and written out when they hold this much in memory …
 const SEAL_BYTES: usize = 8 << 20;
-/// … or when the oldest of it is this old: what a restart must replay stays short.
-const SEAL_AGE: Duration = Duration::from_secs(2);
+/// … or when the oldest of it is this old: what a restart must replay stays short. To write them out
+/// takes a sync of the store's own, behind which calls may wait: a server with little to do should not
+/// do so at every turn.
+const SEAL_AGE: Duration = Duration::from_secs(10);
 
 /// All that one partition's thread owns.
 pub(crate) struct Loop<S: Store> {

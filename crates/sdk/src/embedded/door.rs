@@ -11,7 +11,7 @@ use latchwork_engine::{
 use latchwork_protocol::derive;
 use latchwork_protocol::id::{Awakeable, invocation_text, parse_awakeable, parse_invocation};
 use latchwork_runtime::registry::Settings;
-use latchwork_runtime::{AskError, Clock, Dice, Ending, Handle, OutputState, SystemClock};
+use latchwork_runtime::{AskError, Dice, Ending, Handle, OutputState};
 
 use crate::client::{Accepted, Asked, ClientError, Door, Order, Reference};
 use crate::error::Failure;
@@ -35,8 +35,8 @@ pub(crate) trait Host: Send + Sync + 'static {
         ask: impl Fn(Handle) -> A + Send + Sync,
     ) -> impl Future<Output = Result<T, AskError>> + Send;
 
-    /// The time in ms since 1970.
-    fn now_ms(&self) -> u64;
+    /// When at least so many ms have passed, in ms since 1970.
+    fn after(&self, delay_ms: u64) -> u64;
 }
 
 impl Host for Handle {
@@ -53,8 +53,8 @@ impl Host for Handle {
         ask(self.clone()).await
     }
 
-    fn now_ms(&self) -> u64 {
-        SystemClock.now_ms()
+    fn after(&self, delay_ms: u64) -> u64 {
+        self.clock().after(delay_ms)
     }
 }
 
@@ -189,8 +189,8 @@ impl<H: Host> Inside<H> {
 
     /// The time after a delay, in milliseconds since 1970.
     fn due(&self, delay: Duration) -> u64 {
-        let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        self.host.now_ms().saturating_add(delay)
+        let delay_ms = delay.as_nanos().div_ceil(1_000_000);
+        self.host.after(u64::try_from(delay_ms).unwrap_or(u64::MAX))
     }
 
     async fn call(&self, order: Order) -> Result<Bytes, ClientError> {

@@ -151,7 +151,7 @@ impl Host for Arc<Stage> {
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        self.clock.now_ms()
+    fn after(&self, delay_ms: u64) -> u64 {
+        self.clock.after(delay_ms)
     }
 }

@@ -237,7 +237,7 @@ fn invoke(
         },
         caller: None,
         idempotency_key,
-        execution_time: delay_ms.map(|delay| app.clock.now_ms().saturating_add(delay)),
+        execution_time: delay_ms.map(|delay| app.clock.after(delay)),
         completion_retention_ms,
         journal_retention_ms,
         waiter: None,
