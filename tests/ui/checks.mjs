@@ -132,6 +132,7 @@ export const checks = [
     await page.getByRole("heading", { name: "Overview" }).waitFor();
     await page.keyboard.press("Control+k");
     await page.keyboard.type("shiprun");
+    await page.getByRole("option", { name: "Shipping/run" }).waitFor();
     await page.keyboard.press("Enter");
     await page.waitForURL(/services\/Shipping\/run/);
     await page.keyboard.press("?");
