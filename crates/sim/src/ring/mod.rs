@@ -27,6 +27,7 @@ mod script;
 mod storage;
 mod torn;
 mod trace;
+mod turn;
 mod workload;
 mod world;
 

@@ -13,6 +13,7 @@ use super::random::mix;
 use super::rest::Untold;
 use super::script::{Stage, endpoint};
 use super::storage::{Disk, SimStore};
+use super::turn::Stall;
 use latchwork::Endpoint;
 use latchwork_engine::InvocationId;
 use latchwork_runtime::trace::Tracer;
@@ -27,7 +28,6 @@ use tokio::time::Instant;
 const FAULTS: Duration = Duration::from_secs(60);
 /// Turns that no world needs.
 const TURNS_MAX: u64 = 200_000;
-const LONGEST: Duration = Duration::from_secs(1);
 
 type Node = SteppedNode<SimStore>;
 
@@ -107,8 +107,7 @@ struct World {
     node: Option<Node>,
     /// One that was replaced and does not know it.
     old: Option<Node>,
-    /// A partition that stands still, and until when.
-    stalled: Option<(usize, Instant)>,
+    stalled: Stall,
     untold: Untold,
     records: u64,
     crashes: u64,
@@ -151,7 +150,7 @@ impl World {
             fates,
             node: None,
             old: None,
-            stalled: None,
+            stalled: Stall::default(),
             untold: Untold::default(),
             records: 0,
             crashes: 0,
@@ -172,7 +171,7 @@ impl World {
         }
         self.fates.say("no faults from here on");
         self.fates.stop();
-        self.stalled = None;
+        self.stalled = Stall::default();
         drop(self.old.take());
         self.crash().await?;
         self.come_to_rest().await?;
@@ -204,32 +203,7 @@ impl World {
         let Some(node) = &mut self.node else {
             return self.start().await;
         };
-        let own = node.due(LONGEST).await;
-        if self.fates.strikes(|rates| rates.stall / 5) {
-            let lasts = Duration::from_millis(self.fates.below(3_000));
-            self.fates
-                .say(format_args!("partition {own} stands still for {lasts:?}"));
-            self.stalled = Some((own, Instant::now() + lasts));
-        }
-        if let Some((stalled, until)) = self.stalled
-            && stalled == own
-            && Instant::now() < until
-        {
-            pause(5).await;
-            return Ok(());
-        }
-        if self.fates.chance(300) {
-            // A sync takes its time, and more comes meanwhile.
-            pause(self.fates.below(8)).await;
-        }
-        let mut result = node.turn(own);
-        while result.is_ok() && self.fates.chance(300) {
-            match node.write_tables(own) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(fatal) => result = Err(fatal),
-            }
-        }
+        let result = self.stalled.turn(node, &self.fates).await;
         tokio::task::yield_now().await;
         match result {
             Ok(()) => Ok(()),

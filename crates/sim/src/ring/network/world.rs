@@ -17,6 +17,7 @@ use crate::ring::replica::{self, Unfinished};
 use crate::ring::rest::{self, Untold};
 use crate::ring::script::{Stage, endpoint};
 use crate::ring::storage::{Disk, SimStore};
+use crate::ring::turn::Stall;
 use crate::ring::workload::{Kind, Order};
 use latchwork_engine::table::invocation::Status;
 use latchwork_protocol::derive;
@@ -43,7 +44,6 @@ const CANCEL: Duration = Duration::from_secs(600);
 const REST: Duration = Duration::from_secs(4 * 3600);
 /// Turns that no world needs.
 const TURNS_MAX: u64 = 200_000;
-const LONGEST: Duration = Duration::from_secs(1);
 const ENDPOINT_PORT: u16 = 9080;
 
 type Node = SteppedNode<SimStore>;
@@ -86,8 +86,7 @@ struct World {
     dice: Arc<dyn Dice>,
     limits: NodeLimits,
     server: Option<Server>,
-    /// A partition that stands still, and until when.
-    stalled: Option<(usize, Instant)>,
+    stalled: Stall,
     untold: Untold,
     records: u64,
     crashes: u64,
@@ -144,7 +143,7 @@ impl World {
             shared,
             fates,
             server: None,
-            stalled: None,
+            stalled: Stall::default(),
             untold: Untold::default(),
             records: 0,
             crashes: 0,
@@ -166,7 +165,7 @@ impl World {
         }
         self.fates.say("no faults from here on");
         self.fates.stop();
-        self.stalled = None;
+        self.stalled = Stall::default();
         self.crash().await?;
         tokio::spawn(lose_endpoint(self.shared.clone()));
         self.come_to_rest().await?;
@@ -190,32 +189,7 @@ impl World {
         let Some(Server { node, .. }) = &mut self.server else {
             return self.start().await;
         };
-        let own = node.due(LONGEST).await;
-        if self.fates.strikes(|rates| rates.stall / 5) {
-            let lasts = Duration::from_millis(self.fates.below(3_000));
-            self.fates
-                .say(format_args!("partition {own} stands still for {lasts:?}"));
-            self.stalled = Some((own, Instant::now() + lasts));
-        }
-        if let Some((stalled, until)) = self.stalled
-            && stalled == own
-            && Instant::now() < until
-        {
-            pause(5).await;
-            return Ok(());
-        }
-        if self.fates.chance(300) {
-            // A sync takes its time, and more comes meanwhile.
-            pause(self.fates.below(8)).await;
-        }
-        let mut result = node.turn(own);
-        while result.is_ok() && self.fates.chance(300) {
-            match node.write_tables(own) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(fatal) => result = Err(fatal),
-            }
-        }
+        let result = self.stalled.turn(node, &self.fates).await;
         if let Err(fatal) = result {
             if self.fates.count() == self.excused {
                 return Err(format!("it stopped for no reason: {fatal}"));
